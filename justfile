@@ -5,8 +5,8 @@
 default:
     @just --list --unsorted
 
-# Compare the pools: nanosecond questions first, then all workloads. BACKEND: all, synthetic, sqlite, mysql; or abroad: with pools of other languages, which it first fetches and builds. ARGS go to the harness.
-bench BACKEND="all" *ARGS: _mariadb-if-possible
+# Compare the pools: nanosecond questions first, then all workloads. BACKEND: all, synthetic, sqlite, mysql, postgres; or abroad: with pools of other languages, which it first fetches and builds. ARGS go to the harness.
+bench BACKEND="all" *ARGS: _mariadb-if-possible _postgres-if-possible
     {{ if BACKEND =~ "all|synthetic" { "cargo bench -p threadwise --all-features --benches" } else { "" } }}
     {{ if BACKEND =~ "all|synthetic" { "cargo bench -p threadwise-r2d2 --bench beside_r2d2" } else { "" } }}
     {{ if BACKEND == "abroad" { "crates/bench/abroad/setup.sh" } else { "" } }}
@@ -37,7 +37,7 @@ lint:
     RUSTDOCFLAGS="-D warnings" cargo doc --manifest-path crates/diesel/Cargo.toml --no-deps
 
 # Each benchmark once, to see that it still runs.
-smoke: _mariadb-if-possible
+smoke: _mariadb-if-possible _postgres-if-possible
     cargo bench -p threadwise --all-features --benches -- --test
     cargo bench -p threadwise-r2d2 --bench beside_r2d2 -- --test
     cargo run --release --quiet -p threadwise-bench -- compare --quick --out target/threadwise/smoke.json

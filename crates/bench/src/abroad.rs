@@ -36,7 +36,6 @@ use self::plan::OURS;
 use self::pools::{ForeignPool, Language};
 use self::scenario::{Played, Script};
 use crate::backend::Environment;
-use crate::backend::private::PrivateServer;
 use crate::experiments::scenarios;
 use crate::experiments::scenarios::scenario::Scenario;
 use crate::{Failure, Result, stamp};
@@ -83,13 +82,13 @@ pub fn run(plan: &Plan, watch: &mut dyn FnMut(Event<'_>)) -> Result<Report> {
     let scripts: Vec<_> = scripts.filter(|_| can_play).collect();
     let needs_server =
         !scripts.is_empty() || matchups.iter().any(|it| it.task.backend == Backend::Mysql);
-    let server = needs_server.then(PrivateServer::start).transpose();
+    let server = needs_server.then(|| Environment::open(Backend::Mysql, None)).transpose();
     let server = server.unwrap_or_else(|failure| {
         comparison.leave_out(format!("everything on MariaDB is left out: {failure}"));
         None
     });
     for matchup in &matchups {
-        comparison.compare(matchup, server.as_ref())?;
+        comparison.compare(matchup, server.as_ref());
     }
     if let Some(server) = &server {
         for script in scripts {
@@ -153,27 +152,23 @@ impl Comparison<'_> {
         }
     }
 
-    fn compare(&mut self, matchup: &Matchup<'_>, server: Option<&PrivateServer>) -> Result<()> {
+    /// Compares pools on a workload, unless it needs a server and there is none.
+    fn compare(&mut self, matchup: &Matchup<'_>, server: Option<&Environment>) {
         let (backend, workload) = (matchup.task.backend, &matchup.task.case.workload);
-        let server = server.filter(|_| backend == Backend::Mysql);
-        let is_there = server.is_some() || backend != Backend::Mysql;
-        if !is_there || self.plan.interrupt.is_raised() {
-            return Ok(());
-        }
+        let nothing = Environment::Synthetic;
+        let place = if backend == Backend::Mysql { server } else { Some(&nothing) };
+        let Some(environment) = place.filter(|_| !self.plan.interrupt.is_raised()) else { return };
         (self.watch)(Event::Begins(&format!("{backend} · {}", workload.name)));
-        let url = server.map(PrivateServer::url);
-        let environment = Environment::open(backend, url.as_deref())?;
-        let (rows, notes) = matchup.run(self.plan, &environment, server);
+        let (rows, notes) = matchup.run(self.plan, environment);
         if !rows.is_empty() {
             (self.watch)(Event::Compared(workload.about, &rows));
         }
         notes.into_iter().for_each(|note| self.note(note));
         self.report.results.extend(rows);
-        Ok(())
     }
 
     /// Plays a scenario. In the outage, all pools play at the same time, because they mostly sleep.
-    fn play(&mut self, script: &Script, server: &PrivateServer) {
+    fn play(&mut self, script: &Script, server: &Environment) {
         let plan = self.plan;
         if plan.interrupt.is_raised() {
             return;
@@ -182,8 +177,7 @@ impl Comparison<'_> {
         (self.watch)(Event::Begins(&format!("{} · {}", Backend::Mysql, scenario.name)));
         let ours = our_players(plan);
         let foreign = plan.foreign(Backend::Mysql);
-        let play_ours =
-            || scenarios::run_all(scenario, Backend::Mysql, &ours, Some(server), plan.scale);
+        let play_ours = || scenarios::run_all(scenario, Backend::Mysql, &ours, server, plan.scale);
         let play = |pool| script.play(pool, &plan.programs, server, plan.scale);
         let (mut runs, played) = if scenario.is_short {
             (play_ours(), foreign.iter().map(|&pool| play(pool)).collect::<Vec<_>>())

@@ -1,6 +1,7 @@
 //! Puts a workload, a backend, a contender and threads together. No other file knows all four.
 
 use threadwise_figures::{Backend, ContenderKind as Kind};
+use threadwise_r2d2::FromR2d2;
 
 use crate::backend::Environment;
 use crate::backend::mysql::MysqlEnvironment;
@@ -9,8 +10,8 @@ use crate::backend::source::Source;
 use crate::backend::synthetic::SyntheticManager;
 use crate::contender::Queried;
 use crate::contenders::{
-    BuildYourOwn, Channel, ConnectPerUse, Dedicated, Fifo, Floor, MutexPool, MysqlPool, PerThread,
-    R2d2, persistent, queue, shared,
+    BuildYourOwn, Channel, Compat, ConnectPerUse, Dedicated, Fifo, Floor, MutexPool, MysqlPool,
+    PerThread, R2d2, persistent, queue, shared,
 };
 use crate::opened::{Counted, Opened};
 use crate::operation::{Held, Insert, Nothing, Operate, Select};
@@ -26,6 +27,7 @@ use crate::workloads::nested::NESTED;
 use crate::workloads::open_load::{GAP, OPEN_LOAD};
 use crate::workloads::par_iter::RAYON_PAR_ITER;
 use crate::workloads::per_task::THREAD_PER_TASK;
+use crate::workloads::reset::{ChangeSession, RESET};
 use crate::workloads::statements::{CONNECT, INSERT, POINT_SELECT, TRANSACTION, Transact};
 use crate::workloads::think::THINK_TIME;
 use crate::{Failure, Result};
@@ -54,6 +56,7 @@ pub fn all() -> Vec<Case> {
         Case::alike(POINT_SELECT, Select),
         Case::alike(INSERT, Insert),
         Case::alike(TRANSACTION, Transact),
+        Case::alike(RESET, ChangeSession),
         Case::alike(BESIDE_A_WRITER, Select),
     ]
 }
@@ -119,6 +122,7 @@ impl<O: Operate, D: Drive> Assembly<O, D> {
                 Ok(runner.beside(file.writer(workload.threads as u64)?))
             }
             Environment::Mysql(server) => self.on_mysql(pool, server),
+            Environment::Postgres(server) => self.on_any(pool, &**server),
         }
     }
 
@@ -126,16 +130,20 @@ impl<O: Operate, D: Drive> Assembly<O, D> {
     fn on_any<S: Source>(self, pool: Kind, source: &S) -> Result<Runner> {
         let (workload, opened) = (self.job.workload, self.job.opened.clone());
         let size = workload.size;
-        let manager = || source.manager().map(|manager| Counted::new(manager, &opened));
+        let manager = || Counted::new(source.manager(), &opened);
+        let adapted = || FromR2d2::new(Counted::new(source.r2d2(), &opened));
         let plain = || Counted::new(source.plain(), &opened);
         match pool {
-            Kind::Shared => self.start(shared(manager()?, &workload)?),
-            Kind::Persistent => self.start(persistent(manager()?, &workload)?),
-            Kind::Queue => self.start(queue(manager()?, &workload)?),
-            Kind::R2d2 | Kind::R2d2Mysql => self.start(R2d2::new(source.r2d2(), size, &opened)?),
-            Kind::R2d2Tuned | Kind::R2d2MysqlTuned => {
-                self.start(R2d2::tuned(source.r2d2(), size, &opened)?)
+            Kind::Shared => self.start(shared(manager(), &workload)?),
+            Kind::Persistent => self.start(persistent(manager(), &workload)?),
+            Kind::Queue => self.start(queue(manager(), &workload)?),
+            Kind::R2d2 | Kind::R2d2Tuned | Kind::R2d2Mysql | Kind::R2d2MysqlTuned => {
+                self.start(R2d2::new(source.r2d2(), size, !pool.is_tuned(), &opened)?)
             }
+            Kind::SharedR2d2 => self.start(shared(adapted(), &workload)?),
+            Kind::PersistentR2d2 => self.start(persistent(adapted(), &workload)?),
+            Kind::QueueR2d2 => self.start(queue(adapted(), &workload)?),
+            Kind::Compat => self.start(Compat::new(source.r2d2(), size, &opened)?),
             Kind::Mutex => self.start(MutexPool::new(&plain(), size)?),
             Kind::ConnectPerUse => self.start(ConnectPerUse(plain())),
             Kind::Dedicated => self.start(Dedicated(plain())),
@@ -168,10 +176,11 @@ impl<O: Operate, D: Drive> Assembly<O, D> {
     fn on_mysql(self, pool: Kind, server: &MysqlEnvironment) -> Result<Runner> {
         let (size, opened) = (self.job.workload.size, self.job.opened.clone());
         match pool {
-            Kind::MysqlPool => self.start(MysqlPool::new(server.opts(), size, &opened)?),
-            Kind::MysqlPoolTuned => self.start(MysqlPool::tuned(server.opts(), size, &opened)?),
+            Kind::MysqlPool | Kind::MysqlPoolTuned => {
+                self.start(MysqlPool::new(server.plain(), size, !pool.is_tuned(), &opened)?)
+            }
             Kind::ManagerPerUse => {
-                self.start(ConnectPerUse(Counted::new(server.manager()?, &opened)))
+                self.start(ConnectPerUse(Counted::new(server.manager(), &opened)))
             }
             pool => self.on_any(pool, server),
         }
@@ -215,6 +224,13 @@ mod tests {
     fn tuned_peers_take_part_where_users_look_first() {
         let told = ["uncontended", "as-many", "starved", "point-select", "insert"];
         assert_eq!(admitted(Kind::R2d2Tuned), told);
+    }
+
+    #[test]
+    fn r2d2_s_managers_take_part_where_a_checkout_and_a_query_are_measured() {
+        for pool in [Kind::SharedR2d2, Kind::PersistentR2d2, Kind::QueueR2d2, Kind::Compat] {
+            assert_eq!(admitted(pool), ["uncontended", "point-select"], "{pool}");
+        }
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! A child process that answers in lines, before a deadline.
 
-use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{ChildStdin, Command, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use std::{process, thread};
 
@@ -28,15 +27,8 @@ pub struct Child {
     /// `None` after the end of the process.
     input: Option<ChildStdin>,
     lines: Receiver<Result<String, String>>,
-    errors: Errors,
-}
-
-/// The last lines that a program wrote on standard error.
-#[derive(Debug)]
-struct Errors {
-    lines: Arc<Mutex<VecDeque<String>>>,
-    /// Disconnected at the end of standard error.
-    is_open: Receiver<()>,
+    /// What it writes on standard error.
+    errors: File,
 }
 
 impl Child {
@@ -47,18 +39,18 @@ impl Child {
     /// If it cannot be started.
     pub fn start(name: &str, mut command: Command) -> Result<Self> {
         let program = command.get_program().to_string_lossy().into_owned();
-        let spawned = command
+        let cannot_start = |error: io::Error| {
+            Failure::new(format_args!("{name}: cannot start {program} ({error})"))
+        };
+        let errors = tempfile::tempfile().map_err(cannot_start)?;
+        command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0) // Ctrl-C is for this program, which then ends its children
-            .spawn();
-        let mut process = spawned.map_err(|error| {
-            Failure::new(format_args!("{name}: cannot start {program} ({error})"))
-        })?;
+            .stderr(errors.try_clone().map_err(cannot_start)?)
+            .process_group(0); // Ctrl-C is for this program, which then ends its children
+        let mut process = command.spawn().map_err(cannot_start)?;
         let input = process.stdin.take();
         let lines = read_lines(process.stdout.take().expect("it is piped"));
-        let errors = Errors::read(process.stderr.take().expect("it is piped"));
         Ok(Self { name: name.into(), process, input, lines, errors })
     }
 
@@ -96,7 +88,7 @@ impl Child {
         self.input = None;
         let _ = self.process.kill(); // it may have ended by itself
         let _ = self.process.wait();
-        let errors = match self.errors.last_lines() {
+        let errors = match last_lines(&self.errors) {
             lines if lines.is_empty() => " is empty".into(),
             lines => format!(": {lines}"),
         };
@@ -144,33 +136,14 @@ fn next_line(output: &mut impl BufRead) -> Option<Result<String, String>> {
     }
 }
 
-impl Errors {
-    fn read(output: impl Read + Send + 'static) -> Self {
-        let lines = Arc::new(Mutex::new(VecDeque::new()));
-        let (is_alive, is_open): (SyncSender<()>, _) = mpsc::sync_channel(0);
-        let kept = Arc::clone(&lines);
-        thread::spawn(move || {
-            let _until_the_end = is_alive;
-            let mut output = BufReader::new(output);
-            while let Some(Ok(line)) = next_line(&mut output) {
-                if line.trim().is_empty() {
-                    continue;
-                }
-                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-                kept.truncate(LAST_LINES - 1);
-                kept.push_front(line.trim().chars().take(300).collect());
-            }
-        });
-        Self { lines, is_open }
-    }
-
-    /// Returns the last lines. Call it after the end of the process: it waits a moment for the
-    /// reader.
-    fn last_lines(&self) -> String {
-        let _ = self.is_open.recv_timeout(END);
-        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.iter().rev().map(String::as_str).collect::<Vec<_>>().join(" | ")
-    }
+/// The last lines of standard error, as far as it can be read.
+fn last_lines(mut errors: &File) -> String {
+    let mut written = Vec::new();
+    let _ = errors.rewind().and_then(|()| errors.read_to_end(&mut written));
+    let written = String::from_utf8_lossy(&written);
+    let lines = written.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines: Vec<String> = lines.map(|line| line.chars().take(300).collect()).collect();
+    lines[lines.len().saturating_sub(LAST_LINES)..].join(" | ")
 }
 
 #[cfg(test)]

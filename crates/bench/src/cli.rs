@@ -36,9 +36,10 @@ pub(crate) enum Command {
 
 /// Measure all pools on the same work, in turns, and print a table for each workload
 ///
-/// Without options it measures every pool on every workload, on three backends: connections that do
-/// nothing (synthetic), a SQLite file, and a private MariaDB server, which it starts and removes
-/// afterwards. This takes about eight minutes. --quick takes at most one and gives an impression.
+/// Without options it measures every pool on every workload, on four backends: connections that do
+/// nothing (synthetic), a SQLite file, and private MariaDB and PostgreSQL servers, which it starts and
+/// removes afterwards. This takes about twelve minutes. --quick takes one or two and gives an
+/// impression.
 ///
 /// In the tables, "±" is half the distance between a pool's slowest and fastest turn, relative to
 /// its median throughput; smaller differences mean nothing. "of best" is the throughput relative to
@@ -54,7 +55,7 @@ pub(crate) enum Command {
 ///
 /// On mysql, workloads with claims have four times as many turns as --rounds says (`connect` twelve
 /// times), each half as long. There, two turns differ by more than most claims allow, and only many
-/// turns even that out. On synthetic connections they have twice as many, each half as long.
+/// turns even that out. On other backends they have twice as many, each half as long.
 ///
 /// Ctrl-C ends the run early and writes what was measured so far; the exit code is 130. A second
 /// Ctrl-C ends the program at once.
@@ -65,9 +66,10 @@ pub(crate) enum Command {
   threadwise-bench compare --pool shared --pool r2d2 --out here.json
   threadwise-bench compare --backend mysql --mysql-url mysql://me:secret@db.example/test")]
 pub(crate) struct Compare {
-    /// Use this backend only: synthetic, sqlite, mysql, or all (the default); may be repeated
+    /// Use this backend only: synthetic, sqlite, mysql, postgres or all (the default); may be
+    /// repeated
     ///
-    /// If you do not name mysql and no mariadbd is installed, mysql is left out.
+    /// A server's backend that you do not name is left out if its server is not installed.
     #[arg(long = "backend", value_name = "BACKEND", value_parser = backend)]
     backends: Vec<Option<Backend>>,
 

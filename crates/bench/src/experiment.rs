@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use threadwise_figures::{Backend, Breakdown, ContenderKind, Footprint, Measurement, ScenarioRun};
 
+use crate::assemble::Case;
 use crate::backend::Environment;
 use crate::experiments::scenarios::scenario::Scenario;
 use crate::matchup::{Matchup, Outcome};
@@ -103,6 +104,26 @@ impl<'c> Campaign<'c> {
         }
     }
 
+    /// Prepares each chosen backend on which a case runs, and returns its matchups. After an
+    /// interrupt the rest is missing.
+    pub(crate) fn places<'a>(
+        &mut self,
+        cases: &'a [Case],
+    ) -> Result<Vec<(Environment, Vec<Matchup<'a>>)>> {
+        let mut places = Vec::new();
+        for backend in Backend::ALL {
+            let matchups = cases.iter().filter_map(|case| self.plan.matchup(backend, case));
+            let matchups: Vec<_> = matchups.collect();
+            if matchups.is_empty() || self.plan.interrupt.is_raised() {
+                continue;
+            }
+            if let Some(environment) = self.environment(backend)? {
+                places.push((environment, matchups));
+            }
+        }
+        Ok(places)
+    }
+
     /// Reports that a backend is left out, once.
     pub(crate) fn leave_out(&mut self, backend: Backend, why: &Failure) {
         if self.left_out.insert(backend) {
@@ -119,7 +140,7 @@ pub trait Watch {
     /// The turns of all workloads, or of a sweep on a backend, begin. They take about as long as
     /// the estimate.
     fn begin(&mut self, turns: usize, estimate: Duration) {}
-    /// A workload begins.
+    /// A workload, or a point of a sweep, begins.
     fn workload(&mut self, matchup: &Matchup<'_>) {}
     /// A contender's turn is over, or left out because the contender could not be built.
     fn turn(&mut self, pool: ContenderKind) {}
@@ -127,8 +148,6 @@ pub trait Watch {
     fn extra(&mut self, turns: usize) {}
     /// A workload is over.
     fn outcome(&mut self, matchup: &Matchup<'_>, outcomes: &[Outcome]) {}
-    /// A point of a sweep begins.
-    fn point(&mut self, matchup: &Matchup<'_>) {}
     /// A sweep is over on a backend.
     fn sweep(&mut self, points: &[Measurement]) {}
     /// The memory of the contenders was measured.

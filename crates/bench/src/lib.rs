@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`workload`], [`workloads`] | what a workload is: threads, connections, pace; and all of them |
 //! | [`operation`], [`queries`], [`hold`] | what a thread does with a connection |
-//! | [`backend`] | the other end of connections: nothing, a SQLite file, a MySQL or MariaDB server |
+//! | [`backend`] | the other end of connections: nothing, a SQLite file, a MariaDB or PostgreSQL server |
 //! | [`contender`], [`contenders`] | what a contender is, and an adapter for each kind of pool |
 //! | [`dial`], [`opened`] | opens connections without a manager; counts opened connections |
 //! | [`runner`] | the threads that use a contender, round by round: the one loop that measures |

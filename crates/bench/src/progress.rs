@@ -8,6 +8,7 @@ use threadwise_bench::experiment::Watch;
 use threadwise_bench::experiments::scenarios::scenario::Scenario;
 use threadwise_bench::matchup::{Matchup, Outcome};
 use threadwise_bench::terminal::{self, print};
+use threadwise_bench::workload::Workload;
 use threadwise_figures::{Backend, ContenderKind, Footprint, Measurement, ScenarioRun};
 use threadwise_page::table;
 use threadwise_page::width::Width;
@@ -58,11 +59,8 @@ impl Watch for Progress {
     }
 
     fn workload(&mut self, matchup: &Matchup<'_>) {
-        self.matchup = format!("{} · {}", matchup.backend, matchup.case.workload.name);
-        if self.bar.is_hidden() {
-            let pools: Vec<_> = matchup.pools.iter().map(|pool| pool.name()).collect();
-            eprintln!("{}: {}", self.matchup, pools.join(", "));
-        }
+        let Workload { name, threads, size, .. } = matchup.case.workload;
+        self.begins(format!("{} · {name} · {threads} on {size}", matchup.backend));
     }
 
     fn turn(&mut self, pool: ContenderKind) {
@@ -80,12 +78,6 @@ impl Watch for Progress {
     fn outcome(&mut self, matchup: &Matchup<'_>, outcomes: &[Outcome]) {
         let rows: Vec<_> = outcomes.iter().map(|outcome| &outcome.measurement).collect();
         self.show(&table::render(matchup.case.workload.about, &rows, Width::of_output()));
-    }
-
-    fn point(&mut self, matchup: &Matchup<'_>) {
-        let (backend, name) = (matchup.backend, matchup.case.workload.name);
-        let (threads, size) = (matchup.case.workload.threads, matchup.case.workload.size);
-        self.begins(format!("{backend} · {name} · {threads} on {size}"));
     }
 
     fn sweep(&mut self, points: &[Measurement]) {

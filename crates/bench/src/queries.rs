@@ -1,5 +1,8 @@
 //! The statements that workloads send, on any backend.
 
+use std::thread;
+use std::time::Duration;
+
 use crate::failure::Result;
 
 /// The number of rows in the table at the start. Their ids are 1 to this number.
@@ -19,12 +22,14 @@ pub trait Queries {
     /// The driver's error, or an error if the row does not exist.
     fn point_select(&mut self, id: u32) -> Result<()>;
 
-    /// Adds a row and commits it.
+    /// Adds a row and commits it. If there is no server and no file, all statements are the same.
     ///
     /// # Errors
     ///
     /// The driver's error.
-    fn insert(&mut self, price: u32) -> Result<()>;
+    fn insert(&mut self, price: u32) -> Result<()> {
+        self.point_select(price)
+    }
 
     /// Pings the server: a bare round trip. Does nothing if there is no server.
     ///
@@ -41,7 +46,31 @@ pub trait Queries {
     /// # Errors
     ///
     /// The driver's error, or an error if one of the rows does not exist.
-    fn transact(&mut self, ids: [u32; 2], price: u32) -> Result<()>;
+    fn transact(&mut self, ids: [u32; 2], price: u32) -> Result<()> {
+        for id in ids {
+            self.point_select(id)?;
+        }
+        self.insert(price)
+    }
+
+    /// Changes the session in a way that a reset undoes. Does nothing if there is no server.
+    ///
+    /// # Errors
+    ///
+    /// The driver's error.
+    fn change_session(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Runs a query that takes this long at the server.
+    ///
+    /// # Errors
+    ///
+    /// The driver's error.
+    fn sleep(&mut self, time: Duration) -> Result<()> {
+        thread::sleep(time);
+        Ok(())
+    }
 
     /// Runs any statement as a program would, fetches all rows and returns their number. Does
     /// nothing if there is no server.

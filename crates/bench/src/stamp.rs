@@ -46,7 +46,9 @@ fn command(words: impl Iterator<Item = String>) -> String {
         shown.push(match word.strip_prefix(URL_OPTION) {
             Some(rest) if rest.starts_with('=') => format!("{URL_OPTION}=…"),
             _ if is_url => "…".into(),
-            _ if shown.is_empty() => file_name(&word),
+            _ if shown.is_empty() => {
+                Path::new(&word).file_name().unwrap_or_default().to_string_lossy().into_owned()
+            }
             _ => word,
         });
     }
@@ -54,11 +56,6 @@ fn command(words: impl Iterator<Item = String>) -> String {
 }
 
 const URL_OPTION: &str = "--mysql-url";
-
-fn file_name(path: &str) -> String {
-    let name = Path::new(path).file_name().unwrap_or_default();
-    name.to_string_lossy().into_owned()
-}
 
 fn commit() -> String {
     let git = |arguments: &[&str]| {

@@ -39,6 +39,8 @@ pub struct Workload {
     /// check or a reset takes much of the time, and where users look first. Elsewhere a second turn
     /// would only make a run longer.
     pub with_tuned: bool,
+    /// Whether our pools with managers that were written for r2d2 take part.
+    pub with_adapted: bool,
     /// Whether allocations are counted, on synthetic connections: only if nothing but the pool
     /// allocates. On other backends the driver allocates.
     pub counts_allocations: bool,
@@ -107,6 +109,7 @@ impl Workload {
         has_writer: false,
         mortal: None,
         with_tuned: false,
+        with_adapted: false,
         counts_allocations: false,
         admits: Self::admits_usual,
     };
@@ -115,12 +118,13 @@ impl Workload {
     /// * `fifo`, if no thread waits, because there is no order to keep then;
     /// * `channel` and `thread-local`, if threads wait, because they are about a free connection;
     /// * `manager-per-use`, which is for `connect` alone;
-    /// * tuned peers, except where they take part.
+    /// * tuned peers, and pools with r2d2's managers, except where they take part.
     pub fn admits_usual(&self, pool: ContenderKind) -> bool {
         match pool {
             ContenderKind::Fifo => self.threads > self.size,
             ContenderKind::Channel | ContenderKind::ThreadLocal => self.threads == self.size,
             ContenderKind::ManagerPerUse => false,
+            pool if pool.has(Property::Adapted) => self.with_adapted,
             pool => !pool.is_tuned() || self.with_tuned,
         }
     }

@@ -10,5 +10,6 @@ pub mod nested;
 pub mod open_load;
 pub mod par_iter;
 pub mod per_task;
+pub mod reset;
 pub mod statements;
 pub mod think;

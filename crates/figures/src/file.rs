@@ -2,6 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde::Serialize;
@@ -57,21 +58,11 @@ fn draft_beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
         io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(), // part of the path is a file
         _ => error,
     })?;
+    // Temporary files are private by default, but a report gets the permissions of an ordinary file.
+    let all = Permissions::from_mode(0o666); // less the umask
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".report-").suffix(".json");
-    allow_all(&mut builder);
-    builder.tempfile_in(directory)
+    builder.prefix(".report-").suffix(".json").permissions(all).tempfile_in(directory)
 }
-
-/// Temporary files are private by default, but a report gets the permissions of an ordinary file.
-#[cfg(unix)]
-fn allow_all(builder: &mut tempfile::Builder<'_, '_>) {
-    use std::os::unix::fs::PermissionsExt;
-    builder.permissions(Permissions::from_mode(0o666)); // less the umask
-}
-
-#[cfg(not(unix))]
-fn allow_all(_: &mut tempfile::Builder<'_, '_>) {}
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,7 @@ use crate::waits::WaitAt;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Measurement {
-    /// `synthetic`, `sqlite` or `mysql`.
+    /// `synthetic`, `sqlite`, `mysql` or `postgres`.
     pub backend: String,
     /// The workload's name.
     pub workload: String,

@@ -16,27 +16,32 @@ pub enum Backend {
     Sqlite,
     /// A MySQL or MariaDB server with the same table: the user's, or a private one.
     Mysql,
+    /// A private PostgreSQL server with the same table.
+    Postgres,
 }
 
 impl Backend {
-    /// All backends, the fastest first.
-    pub const ALL: [Self; 3] = [Self::Synthetic, Self::Sqlite, Self::Mysql];
+    /// All backends, in the order in which workloads run.
+    pub const ALL: [Self; 4] = [Self::Synthetic, Self::Sqlite, Self::Mysql, Self::Postgres];
 
     /// The name in reports and on the command line.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Synthetic => "synthetic",
-            Self::Sqlite => "sqlite",
-            Self::Mysql => "mysql",
-        }
+        self.row().0
     }
 
     /// A description in one line.
     pub fn about(self) -> &'static str {
+        self.row().1
+    }
+
+    /// The name and the description.
+    #[rustfmt::skip]
+    fn row(self) -> (&'static str, &'static str) {
         match self {
-            Self::Synthetic => "connections that do nothing, so only the pool takes time",
-            Self::Sqlite => "a SQLite file in the temporary directory, with a table of 10 000 rows",
-            Self::Mysql => "a private MariaDB over TCP (or --mysql-url), with the same table",
+            Self::Synthetic => ("synthetic", "connections that do nothing, so only the pool takes time"),
+            Self::Sqlite => ("sqlite", "a SQLite file in the temporary directory, with a table of 10 000 rows"),
+            Self::Mysql => ("mysql", "a private MariaDB over TCP (or --mysql-url), with the same table"),
+            Self::Postgres => ("postgres", "a private PostgreSQL over TCP, with the same table"),
         }
     }
 }
@@ -71,6 +76,10 @@ pub enum ContenderKind {
     MysqlPoolTuned,
     R2d2Mysql,
     R2d2MysqlTuned,
+    SharedR2d2,
+    PersistentR2d2,
+    QueueR2d2,
+    Compat,
     Mutex,
     ConnectPerUse,
     ManagerPerUse,
@@ -96,7 +105,8 @@ enum Role {
     Peer,
     /// A peer set to be fast. It runs where the same peer with defaults runs.
     Tuned,
-    /// For comparison only, never the best: it is not a pool, or it is a pool for reading.
+    /// For comparison only, never the best: it is not a pool, it is a pool for reading, or it is a
+    /// pool of this project with a manager that was written for r2d2.
     Reference,
 }
 
@@ -112,6 +122,8 @@ pub enum Property {
     Checks,
     /// Opens connections when threads need them, and has a timeout.
     OnDemand,
+    /// Has a manager that was written for r2d2, so it takes part only where that costs something.
+    Adapted,
     /// Its line in plots is dashed, because another contender has a solid line of the same colour.
     Dashed,
     /// Its line in plots is dotted, for the same reason.
@@ -133,10 +145,12 @@ struct Row {
 
 const MYSQL: &[Backend] = &[Backend::Mysql];
 /// On MySQL, r2d2 is `r2d2-mysql`.
-const NOT_MYSQL: &[Backend] = &[Backend::Synthetic, Backend::Sqlite];
+const NOT_MYSQL: &[Backend] = &[Backend::Synthetic, Backend::Sqlite, Backend::Postgres];
+/// `r2d2_sqlite` cannot be linked.
+const NOT_SQLITE: &[Backend] = &[Backend::Synthetic, Backend::Mysql, Backend::Postgres];
 /// Opening a synthetic connection costs nothing, so there `connect-per-use` would show that no
 /// program needs a pool.
-const DATABASES: &[Backend] = &[Backend::Sqlite, Backend::Mysql];
+const DATABASES: &[Backend] = &[Backend::Sqlite, Backend::Mysql, Backend::Postgres];
 /// For contenders that do not lend connections of a database, and for the guide's pool: this is
 /// where it differs from `shared` in the pool alone.
 const SYNTHETIC: &[Backend] = &[Backend::Synthetic];
@@ -156,7 +170,7 @@ const ROWS: &[Row] = &[
         unfair: "As `shared`." },
     Row { kind: R2d2, name: "r2d2", backends: NOT_MYSQL, role: Role::Peer, properties: &[Limited, Checks, OnDemand],
         about: "r2d2 with its defaults: validates on each borrow",
-        unfair: "It runs with its defaults, as users get it, and validates on each borrow. `r2d2_sqlite` cannot be linked together with this rusqlite, so a manager of the harness does what it does: `SELECT 1`." },
+        unfair: "It runs with its defaults, as users get it, and validates on each borrow. `r2d2_sqlite` cannot be linked together with this rusqlite, so a manager of the harness does what it does: `SELECT 1`. On PostgreSQL `r2d2_postgres` sends an empty query. It never resets a session." },
     Row { kind: R2d2Tuned, name: "r2d2-tuned", backends: NOT_MYSQL, role: Role::Tuned, properties: &[],
         about: "r2d2 without validation: lends connections that the server has closed",
         unfair: "Unfair to all that check: with `test_on_check_out(false)` it lends connections that the server has closed, and a borrower's query fails." },
@@ -172,6 +186,18 @@ const ROWS: &[Row] = &[
     Row { kind: R2d2MysqlTuned, name: "r2d2-mysql-tuned", backends: MYSQL, role: Role::Tuned, properties: &[],
         about: "the same without ping on borrow; its ping on return has no switch",
         unfair: "Unfair to all that check, as `r2d2-tuned`. The ping of `r2d2_mysql` on return stays, because it has no switch." },
+    Row { kind: SharedR2d2, name: "shared-r2d2", backends: NOT_SQLITE, role: Role::Reference, properties: &[Adapted],
+        about: "threadwise SharedPool with a manager that was written for r2d2 (FromR2d2)",
+        unfair: "As `r2d2`, whose manager it has: it never resets a session. It validates a connection only after idle time." },
+    Row { kind: PersistentR2d2, name: "persistent-r2d2", backends: NOT_SQLITE, role: Role::Reference, properties: &[Adapted],
+        about: "threadwise PersistentPool with a manager that was written for r2d2 (FromR2d2)",
+        unfair: "As `shared-r2d2`." },
+    Row { kind: QueueR2d2, name: "queue-r2d2", backends: NOT_SQLITE, role: Role::Reference, properties: &[Adapted],
+        about: "threadwise QueuePool with a manager that was written for r2d2 (FromR2d2)",
+        unfair: "As `shared-r2d2`." },
+    Row { kind: Compat, name: "compat", backends: NOT_SQLITE, role: Role::Reference, properties: &[Adapted],
+        about: "threadwise_r2d2::compat, r2d2's names on a SharedPool, with r2d2's defaults",
+        unfair: "As `r2d2`, whose defaults it has: it validates on each borrow, and never resets a session." },
     Row { kind: Mutex, name: "mutex", backends: &Backend::ALL, role: Role::Peer, properties: &[Limited, Dashed],
         about: "Mutex<Vec> and Condvar, as in a tutorial: never validates, never resets",
         unfair: "Unfair to all other pools: it never checks, resets, times out or reconnects. So it is left out of `churn`." },

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The outcome of one contender in one scenario.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ScenarioRun {
-    /// `synthetic` or `mysql`.
+    /// `synthetic`, `mysql` or `postgres`.
     pub backend: String,
     /// The scenario's name.
     pub scenario: String,

@@ -10,7 +10,8 @@ pub(crate) enum Role {
     Ours,
     /// Another project's pool.
     Peer,
-    /// For comparison only: not a pool for use, or it has more connections than the workload.
+    /// For comparison only: not a pool for use, one of ours with a manager for r2d2, or it has more
+    /// connections than the workload.
     Reference,
 }
 

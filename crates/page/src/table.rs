@@ -2,9 +2,10 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::time::Duration;
 
-use comfy_table::{Attribute, Cell, CellAlignment, Table};
+use comfy_table::{Attribute, Cell, Table};
 use threadwise_figures::units::{count, duration, three_digits};
 use threadwise_figures::{
     Breakdown, ENOUGH_ROUNDS, ENOUGH_TIME, Footprint, Measurement, Report, ScenarioRun, Sweep,
@@ -23,6 +24,8 @@ const HEADER: [&str; 11] = [
 /// The columns that a narrow terminal omits, the least important first. The three that always stay
 /// are the pool, its throughput and its p99 wait.
 const EXPENDABLE: [usize; 8] = [4, 10, 8, 5, 9, 2, 7, 3];
+/// A line about a claim is no longer than this, on a wide terminal and in a file, too.
+const LONGEST_CLAIM: usize = 80;
 
 /// A heading with the workload's question, a table with the fastest contender first and the best
 /// throughput, p99.9 wait and fairness marked, and notes that explain the table. Empty without rows.
@@ -198,9 +201,9 @@ fn trips(number: f64) -> String {
     if number.fract() == 0.0 { format!("{number}") } else { format!("{number:.2}") }
 }
 
-/// A heading, a line for each claim, and a note if the turns were too few or too short to judge
-/// them; empty without claims. If lines would be too long, the interval is left out. If they are still
-/// too long, the figures get a line of their own.
+/// A heading, two lines for each claim, and a note if the turns were too few or too short to judge
+/// them; empty without claims. The first line has the claim. The second one has the limit, the figure,
+/// its interval and the verdict, below those of the other claims.
 pub fn render_claims(
     verdicts: &[Verdict],
     rounds: usize,
@@ -210,24 +213,15 @@ pub fn render_claims(
     if verdicts.is_empty() {
         return String::new();
     }
-    let heading = "claims: the limit of each, and what was measured (median of the rounds; its \
-                   95 % interval)";
-    let header = ["workload", "claim", "limit", "measured", "interval", "verdict"];
-    let mut table = table(&header);
-    for it in verdicts {
-        let [limit, measured] = figures(it);
-        let (workload, promise) = (it.workload.clone(), it.promise.clone());
-        table.add_row([workload, promise, limit, measured, it.range(), it.word().into()]);
-    }
-    for place in [1, 5] {
-        if let Some(column) = table.column_mut(place) {
-            column.set_cell_alignment(CellAlignment::Left);
-        }
-    }
-    let mut text = block(heading, &header, table, &[4], width);
-    if !width.fits(&text) {
-        text = width.wrap(heading, "", "  ");
-        verdicts.iter().for_each(|verdict| text += &in_two_lines(verdict, width));
+    let width = width.at_most(LONGEST_CLAIM);
+    let heading = "claims: the limit, the median of the rounds, its 95 % interval, the verdict";
+    let mut text = width.wrap(heading, "", "  ");
+    for verdict in verdicts {
+        let Verdict { workload, promise, sense, limit, measured, .. } = verdict;
+        let limit = format!("{} {limit}", sense.name());
+        let (range, word) = (verdict.range(), verdict.word());
+        text += &width.wrap(&format!("{workload}: {promise}"), "  ", "    ");
+        let _ = writeln!(text, "    {limit:13} {measured:9.3}  {range:17} {word}");
     }
     let is_unjudged = verdicts.iter().any(|verdict| verdict.holds.is_none());
     let note = (is_unjudged && !is_enough(rounds, window)).then(|| {
@@ -238,18 +232,6 @@ pub fn render_claims(
         )
     });
     text + &list(note, width)
-}
-
-fn in_two_lines(verdict: &Verdict, width: Width) -> String {
-    let Verdict { workload, promise, .. } = verdict;
-    let ([limit, measured], word) = (figures(verdict), verdict.word());
-    let promise = width.wrap(&format!("{workload}: {promise}"), "  ", "    ");
-    format!("{promise}    {limit}  {measured}  {word}\n")
-}
-
-/// The limit, and what was measured.
-fn figures(Verdict { sense, limit, measured, .. }: &Verdict) -> [String; 2] {
-    [format!("{} {limit}", sense.name()), format!("{measured:.3}")]
 }
 
 /// The best rival in each column that has a best.
@@ -335,7 +317,9 @@ fn notes(ranked: &[&Measurement]) -> Vec<String> {
     let mut notes = Vec::new();
     if ranked.iter().any(|row| is_reference(row)) {
         notes.push(
-            "· no rival: not a complete pool, or more connections than the workload has".into(),
+            "· no rival: not a complete pool, ours with a manager for r2d2, or more connections than \
+             the workload has"
+                .into(),
         );
     }
     if !ranked.iter().all(|row| is_judged(row)) {

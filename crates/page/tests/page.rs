@@ -253,11 +253,11 @@ fn the_distribution_of_waits_is_drawn_if_there_are_more_threads_than_connections
         let uncontended = plots.iter().filter(|plot| plot.1.contains("· uncontended<")).count();
         (starved, uncontended)
     };
-    assert_eq!((places(&report, "cdf"), places(&report, "waits")), ((3, 0), (0, 3)));
+    assert_eq!((places(&report, "cdf"), places(&report, "waits")), ((4, 0), (0, 4)));
     for row in &mut report.results {
         row.wait_distribution.clear(); // as in older reports
     }
-    assert_eq!((places(&report, "cdf"), places(&report, "waits")), ((0, 0), (3, 3)));
+    assert_eq!((places(&report, "cdf"), places(&report, "waits")), ((0, 0), (4, 4)));
 }
 
 #[test]

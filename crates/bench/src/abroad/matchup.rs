@@ -1,5 +1,6 @@
 //! One workload: our pools and those of other languages, in turns.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use threadwise_figures::{ContenderKind, Measurement, Note, Property};
@@ -10,7 +11,6 @@ use super::pools::{ForeignPool, Language};
 use super::program::Program;
 use super::protocol::{Job, Work};
 use crate::backend::Environment;
-use crate::backend::private::PrivateServer;
 use crate::contender::GET_TIMEOUT;
 use crate::experiments::round_trips;
 use crate::measure::{Round, Rounds, Sample};
@@ -48,11 +48,10 @@ impl<'a> Matchup<'a> {
         &self,
         plan: &Plan,
         environment: &Environment,
-        server: Option<&PrivateServer>,
     ) -> (Vec<Measurement>, Vec<Note>) {
-        let url = server.map(|server| PrivateServer::url_at(server.address()));
+        let job = self.job(environment.address());
         let ours = self.ours.iter().map(|&pool| self.enter_ours(plan, environment, pool));
-        let foreign = self.foreign.iter().map(|&pool| self.enter_foreign(plan, pool, url.clone()));
+        let foreign = self.foreign.iter().map(|&pool| enter_foreign(plan, pool, &job));
         let mut contenders: Vec<_> = ours.chain(foreign).collect();
         let places: Vec<_> = (0..contenders.len()).collect();
         take_turns(&mut contenders, &places, 0..=plan.rounds, &plan.interrupt, |round, it| {
@@ -60,7 +59,7 @@ impl<'a> Matchup<'a> {
         });
         contenders.retain(|it| !plan.interrupt.is_raised() || !it.rounds.is_empty());
         let notes = contenders.iter().filter_map(Contender::note).collect();
-        let rows = contenders.into_iter().map(|it| self.row(plan, environment, server, &it));
+        let rows = contenders.into_iter().map(|it| self.row(plan, environment, &it));
         (rows.collect(), notes)
     }
 
@@ -69,14 +68,7 @@ impl<'a> Matchup<'a> {
         Contender::new(Who::Ours(pool), built.map(|it| Source::Ours(it.until(&plan.interrupt))))
     }
 
-    fn enter_foreign(&self, plan: &Plan, pool: ForeignPool, url: Option<String>) -> Contender {
-        let built = pool.start(&plan.programs, &self.job(url)).map(Box::new);
-        let threads = self.task.case.workload.threads;
-        let source = built.map(|program| Source::Foreign { program, threads, opened: 0 });
-        Contender::new(Who::Foreign(pool), source)
-    }
-
-    fn job(&self, url: Option<String>) -> Job {
+    fn job(&self, server: Option<SocketAddr>) -> Job {
         let Workload { threads, size, .. } = self.task.case.workload;
         let hold = self.task.case.workload.hold_on(self.task.backend).duration();
         let takes_nanoseconds = self.task.work == Work::Checkout && hold.is_zero();
@@ -89,18 +81,12 @@ impl<'a> Matchup<'a> {
             pause: PAUSE,
             timeout: GET_TIMEOUT,
             is_lazy: false,
-            url,
+            server,
         }
     }
 
     /// What the harness measures of its own process only is missing.
-    fn row(
-        &self,
-        plan: &Plan,
-        environment: &Environment,
-        server: Option<&PrivateServer>,
-        contender: &Contender,
-    ) -> Measurement {
+    fn row(&self, plan: &Plan, environment: &Environment, contender: &Contender) -> Measurement {
         let Contender { who, rounds, .. } = contender;
         let (backend, workload) = (self.task.backend, &self.task.case.workload);
         let may_count = rounds.errors == 0 && !plan.interrupt.is_raised();
@@ -108,7 +94,7 @@ impl<'a> Matchup<'a> {
             Who::Ours(pool) => {
                 round_trips::per_operation(environment, &self.task.case, pool).ok()?
             }
-            Who::Foreign(pool) => self.round_trips(plan, server?, pool).ok(),
+            Who::Foreign(pool) => self.round_trips(plan, environment, pool).ok()?,
         };
         let (name, is_per_thread) = who.identity();
         Measurement {
@@ -119,12 +105,16 @@ impl<'a> Matchup<'a> {
         }
     }
 
-    /// Counts the round trips of an operation behind a proxy, with a new program. If the proxy or
-    /// the program fails, returns its error. The measured figures do not change.
-    fn round_trips(&self, plan: &Plan, server: &PrivateServer, pool: ForeignPool) -> Result<f64> {
-        let proxy = server.proxy()?;
-        let mut program =
-            pool.start(&plan.programs, &self.job(Some(PrivateServer::url_at(proxy.address()))))?;
+    /// Counts the round trips of an operation behind a proxy, with a new program; `None` without a
+    /// server. If the proxy or the program fails, returns its error. The measured figures do not change.
+    fn round_trips(
+        &self,
+        plan: &Plan,
+        environment: &Environment,
+        pool: ForeignPool,
+    ) -> Result<Option<f64>> {
+        let Some((_, proxy)) = environment.behind_proxy()? else { return Ok(None) };
+        let mut program = pool.start(&plan.programs, &self.job(Some(proxy.address())))?;
         let mut count = || -> Result<(u64, u64)> {
             let before = proxy.round_trips();
             let figures = program.round(COUNTED, PATIENCE)?;
@@ -132,8 +122,14 @@ impl<'a> Matchup<'a> {
         };
         count()?;
         let (trips, operations) = count()?;
-        Ok(trips as f64 / operations.max(1) as f64)
+        Ok(Some(trips as f64 / operations.max(1) as f64))
     }
+}
+
+fn enter_foreign(plan: &Plan, pool: ForeignPool, job: &Job) -> Contender {
+    let built = pool.start(&plan.programs, job).map(Box::new);
+    let source = built.map(|program| Source::Foreign { program, threads: job.threads, opened: 0 });
+    Contender::new(Who::Foreign(pool), source)
 }
 
 #[derive(Clone, Copy)]

@@ -121,7 +121,7 @@ impl ForeignPool {
         };
         match backend {
             Backend::Synthetic => ROWS.iter().map(|row| Self { row, driver: None }).collect(),
-            Backend::Sqlite => Vec::new(),
+            Backend::Sqlite | Backend::Postgres => Vec::new(),
             Backend::Mysql => ROWS.iter().flat_map(with_drivers).collect(),
         }
     }

@@ -1,5 +1,6 @@
 //! What the harness and the programs say to each other. `crates/bench/abroad/README.md` describes it.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -26,8 +27,8 @@ pub(super) struct Job {
     pub(super) timeout: Duration,
     /// Whether the pool begins without connections.
     pub(super) is_lazy: bool,
-    /// The server; `None` means connections that do nothing.
-    pub(super) url: Option<String>,
+    /// The MariaDB server; `None` means connections that do nothing.
+    pub(super) server: Option<SocketAddr>,
 }
 
 /// What a thread does with a connection.
@@ -58,7 +59,8 @@ impl Job {
             format!("pause_ms={}", self.pause.as_millis()),
             format!("timeout_s={}", self.timeout.as_secs()),
             format!("lazy={}", u8::from(self.is_lazy)),
-            format!("url={}", self.url.as_deref().unwrap_or("-")),
+            // Without parameters, which each driver would understand differently.
+            self.server.map_or("url=-".into(), |at| format!("url=mysql://root@{at}/test")),
         ]
     }
 }

@@ -12,8 +12,8 @@ use threadwise_testkit::Proxy;
 use super::pools::{ForeignPool, Programs};
 use super::program::Program;
 use super::protocol::{Figures, FirstGet, Job, Mark, Work};
-use crate::backend::private::PrivateServer;
-use crate::experiments::scenarios::scenario::Scenario;
+use crate::backend::Environment;
+use crate::experiments::scenarios::scenario::{Needs, Scenario};
 use crate::experiments::scenarios::times::{ms, wait_at};
 use crate::experiments::scenarios::{outage, spike, timeline};
 use crate::{Failure, Result};
@@ -21,16 +21,12 @@ use crate::{Failure, Result};
 /// How long a program may take to report what it does at once.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A scenario that programs can play, with its settings.
+/// A scenario that programs can play, with what its threads do.
 pub(super) struct Script {
-    /// The scenario, as our pools play it.
+    /// The scenario, as our pools play it. It has as many threads as connections.
     pub(super) scenario: Scenario,
-    connect: Duration,
-    /// As many connections as threads.
-    threads: usize,
     query: Duration,
     pause: Duration,
-    timeout: Duration,
     run: fn(&mut Program, &Proxy, &mut ScenarioRun) -> Result<Figures>,
 }
 
@@ -39,22 +35,11 @@ impl Script {
     pub(super) const ALL: [Self; 2] = [
         Self {
             scenario: outage::OUTAGE,
-            connect: outage::CONNECT,
-            threads: outage::THREADS,
             query: outage::QUERY,
             pause: outage::PAUSE,
-            timeout: outage::GET_TIMEOUT,
             run: outage_of,
         },
-        Self {
-            scenario: spike::SPIKE,
-            connect: spike::CONNECT,
-            threads: spike::THREADS,
-            query: spike::QUERY,
-            pause: Duration::ZERO,
-            timeout: spike::GET_TIMEOUT,
-            run: spike_of,
-        },
+        Self { scenario: spike::SPIKE, query: spike::QUERY, pause: Duration::ZERO, run: spike_of },
     ];
 
     /// Runs the scenario for one pool.
@@ -62,12 +47,12 @@ impl Script {
         &self,
         pool: ForeignPool,
         programs: &Programs,
-        server: &PrivateServer,
+        environment: &Environment,
         scale: f64,
     ) -> Played {
         let run = self.scenario.begin(Backend::Mysql, pool.name(), scale);
         let mut played = Played { run, versions: None, error: None };
-        if let Err(failure) = played.measure(self, pool, programs, server) {
+        if let Err(failure) = played.measure(self, pool, programs, environment) {
             played.run.errors = 1;
             played.error = Some(failure);
         }
@@ -90,20 +75,23 @@ impl Played {
         script: &Script,
         pool: ForeignPool,
         programs: &Programs,
-        server: &PrivateServer,
+        environment: &Environment,
     ) -> Result<()> {
-        let proxy = server.proxy()?;
-        proxy.delay(script.connect);
+        let Some((_, proxy)) = environment.behind_proxy()? else {
+            return Err(Failure::new("it needs a server"));
+        };
+        let Needs { size, get_timeout, connect } = (script.scenario.needs)(self.run.scale);
+        proxy.delay(connect);
         let job = Job {
             work: Work::Sleep,
-            threads: script.threads,
-            size: script.threads,
+            threads: size,
+            size,
             hold: script.query,
             timed: 1,
             pause: script.pause,
-            timeout: script.timeout,
+            timeout: get_timeout,
             is_lazy: true,
-            url: Some(PrivateServer::url_at(proxy.address())),
+            server: Some(proxy.address()),
         };
         let mut program = pool.start(programs, &job)?;
         self.versions = Some(program.versions.clone());

@@ -1,19 +1,16 @@
 //! `mysql`: a MySQL or MariaDB server with a table of 10 000 rows.
 
-use std::net::ToSocketAddrs;
-use std::sync::{Mutex, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder, PooledConn};
 use r2d2_mysql::MySqlConnectionManager;
 use threadwise_core::{ManageConnection, chain};
 use threadwise_mysql::MysqlManager;
-use threadwise_testkit::Proxy;
+use threadwise_testkit::mariadb::MariaDb;
 
-use super::private::PrivateServer;
-use super::source::Source;
+use super::source::{FirstConnections, MAX_CONNECTIONS, Source, learn};
 use crate::dial::Dial;
 use crate::queries::{Queries, ROWS};
 use crate::{Failure, Result};
@@ -29,8 +26,6 @@ const DROP: &str = "DROP TABLE threadwise_bench_item";
 const TABLE_EXISTS: u16 = 1050;
 /// How long the harness waits for the server when it opens its own connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the harness waits until our manager knows the names in the database.
-const LEARN_TIMEOUT: Duration = Duration::from_secs(60);
 
 // One implementation for each type: one for all `Queryable` types would overlap with the one for
 // SQLite.
@@ -53,6 +48,14 @@ macro_rules! queries {
 
             fn transact(&mut self, ids: [u32; 2], price: u32) -> Result<()> {
                 change(self, ids, price)
+            }
+
+            fn change_session(&mut self) -> Result<()> {
+                self.query_drop("SET @changed = 1").map_err(Failure::of)
+            }
+
+            fn sleep(&mut self, time: Duration) -> Result<()> {
+                self.query_drop(format!("DO SLEEP({})", time.as_secs_f64())).map_err(Failure::of)
             }
 
             fn ask(&mut self, statement: &str) -> Result<u64> {
@@ -108,16 +111,12 @@ fn statements(conn: &mut impl Queryable, ids: [u32; 2], price: u32) -> Result<()
 /// A server with the table. Dropping it stops a private server, or drops the table on the user's.
 pub struct MysqlEnvironment {
     /// May hold a password.
-    url: String,
     opts: Opts,
-    private: Option<PrivateServer>,
+    private: Option<MariaDb>,
     /// Whether this run created the table, and drops it at the end.
     owns_table: bool,
-    /// Whether `opts` lead to a proxy, and not directly to the server of `url`.
-    is_behind_proxy: bool,
-    /// Behind a proxy, the first connections of our managers. They stay open, because the proxy would
-    /// count their good-byes.
-    first: Mutex<Vec<threadwise_mysql::Connection>>,
+    /// `Some` if managers learn first.
+    pub(super) first: FirstConnections<threadwise_mysql::Connection>,
 }
 
 impl MysqlEnvironment {
@@ -129,10 +128,9 @@ impl MysqlEnvironment {
     ///
     /// If there is no `mariadbd`; the text names the command that installs it.
     pub fn private() -> Result<Self> {
-        let server = PrivateServer::start()?;
-        let url = server.url();
-        let opts = Opts::from_url(&url).map_err(Failure::of)?;
-        Self::filled(url, opts, Some(server))
+        let server = MariaDb::builder().max_connections(MAX_CONNECTIONS).start();
+        let server = server.map_err(Failure::of)?;
+        Self::filled(Opts::from_url(&server.url()).map_err(Failure::of)?, Some(server))
     }
 
     /// Uses the database that `url` names: creates the table `threadwise_bench_item` there, and
@@ -151,18 +149,11 @@ impl MysqlEnvironment {
             let problem = "--mysql-url: names no database; write mysql://user:password@host/db";
             return Err(Failure::new(problem));
         }
-        Self::filled(url.to_owned(), opts, None)
+        Self::filled(opts, None)
     }
 
-    fn filled(url: String, opts: Opts, private: Option<PrivateServer>) -> Result<Self> {
-        let mut filled = Self {
-            url,
-            opts,
-            private,
-            owns_table: false,
-            is_behind_proxy: false,
-            first: Mutex::default(),
-        };
+    fn filled(opts: Opts, private: Option<MariaDb>) -> Result<Self> {
+        let mut filled = Self { opts, private, owns_table: false, first: None };
         let failed = |what: &'static str| {
             move |error: mysql::Error| {
                 let error = chain(&error);
@@ -193,63 +184,47 @@ impl MysqlEnvironment {
         })
     }
 
-    /// Returns the same server and table behind a proxy that counts round trips. The proxy makes
-    /// round trips slower, so do not time anything behind it.
+    /// The server's address.
     ///
     /// # Errors
     ///
-    /// If the connection to the server does not use TCP, or there is no free port for the proxy.
-    pub fn behind_proxy(&self) -> Result<(Self, Proxy)> {
+    /// If connections do not use TCP, or the server's name has no address.
+    pub(super) fn address(&self) -> Result<SocketAddr> {
         if self.opts.get_socket().is_some() {
-            return Err(Failure::new("round trips can be counted over TCP only, not on a socket"));
+            return Err(Failure::new("a proxy is possible over TCP only, not on a socket"));
         }
         let address = (&*self.opts.get_ip_or_hostname(), self.opts.get_tcp_port());
-        let target = address.to_socket_addrs().map_err(Failure::of)?.next();
-        let target = target.ok_or_else(|| Failure::new("the server's name has no address"))?;
-        let proxy = Proxy::before(target).map_err(Failure::of)?;
-        let opts = OptsBuilder::from_opts(self.opts.clone())
-            .ip_or_hostname(Some(proxy.address().ip().to_string()))
-            .tcp_port(proxy.address().port())
-            .prefer_socket(false);
-        let behind = Self {
-            url: self.url.clone(),
-            opts: opts.into(),
-            private: None,
-            owns_table: false,
-            is_behind_proxy: true,
-            first: Mutex::default(),
-        };
-        Ok((behind, proxy))
+        let address = address.to_socket_addrs().map_err(Failure::of)?.next();
+        address.ok_or_else(|| Failure::new("the server's name has no address"))
     }
 
-    /// Returns the options with which the bare driver connects.
-    pub fn opts(&self) -> Opts {
-        self.opts.clone()
+    /// The way to the same server and table through this address.
+    pub(super) fn through(&self, address: SocketAddr) -> Self {
+        let opts = OptsBuilder::from_opts(self.plain())
+            .ip_or_hostname(Some(address.ip().to_string()))
+            .tcp_port(address.port())
+            .prefer_socket(false);
+        Self { opts: opts.into(), private: None, owns_table: false, first: None }
     }
 }
 
 impl Source for MysqlEnvironment {
     type Manager = MysqlManager;
-    type Plain = PlainDriver;
+    type Plain = Opts;
     type R2d2 = MySqlConnectionManager;
 
-    fn manager(&self) -> Result<MysqlManager> {
-        if self.is_behind_proxy {
-            let manager = MysqlManager::new(self.opts());
-            let first = connect_and_learn(&manager).map_err(Failure::of)?;
-            self.first.lock().unwrap_or_else(PoisonError::into_inner).push(first);
-            Ok(manager)
-        } else {
-            MysqlManager::from_url(&self.url).map_err(Failure::of)
-        }
+    fn manager(&self) -> MysqlManager {
+        let manager = MysqlManager::new(self.plain()).prefer_socket(self.opts.get_prefer_socket());
+        learn(&manager, &self.first);
+        manager
     }
 
-    fn plain(&self) -> PlainDriver {
-        PlainDriver(self.opts())
+    fn plain(&self) -> Opts {
+        self.opts.clone()
     }
 
     fn r2d2(&self) -> MySqlConnectionManager {
-        MySqlConnectionManager::new(OptsBuilder::from_opts(self.opts()))
+        MySqlConnectionManager::new(OptsBuilder::from_opts(self.plain()))
     }
 }
 
@@ -260,21 +235,6 @@ impl Drop for MysqlEnvironment {
             // drop it.
             let _ = self.connect().map(|mut conn| conn.query_drop(DROP));
         }
-    }
-}
-
-/// Opens a connection, and waits until the manager knows what the names in the database mean. A busy
-/// server may answer that late. Until then each use costs a reset, which later uses do not need.
-fn connect_and_learn(manager: &MysqlManager) -> mysql::Result<threadwise_mysql::Connection> {
-    let mut conn = ManageConnection::connect(manager)?;
-    let end = Instant::now() + LEARN_TIMEOUT;
-    loop {
-        conn.query_drop("SELECT 1")?;
-        if !manager.has_changed(&mut conn) || Instant::now() > end {
-            return Ok(conn); // without the answer, the resets are what this server causes
-        }
-        manager.reset(&mut conn)?;
-        thread::sleep(Duration::from_millis(1));
     }
 }
 
@@ -289,14 +249,12 @@ fn fill(conn: &mut Conn) -> mysql::Result<()> {
     Ok(())
 }
 
-/// The driver's own connections.
-pub struct PlainDriver(Opts);
-
-impl Dial for PlainDriver {
+/// Opens the driver's own connections.
+impl Dial for Opts {
     type Connection = Conn;
 
     fn dial(&self) -> Result<Conn> {
-        Conn::new(self.0.clone()).map_err(Failure::of)
+        Conn::new(self.clone()).map_err(Failure::of)
     }
 }
 

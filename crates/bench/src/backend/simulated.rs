@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use threadwise_core::ManageConnection;
 
-use super::source::{ForR2d2, Source};
 use crate::dial::Dial;
 use crate::workload::Mortal;
 use crate::{Failure, Queries, Result, Rng};
@@ -17,7 +16,7 @@ use crate::{Failure, Queries, Result, Rng};
 #[derive(Clone, Debug)]
 pub struct SimulatedServer(Arc<Server>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Server {
     connect: Duration,
     /// In uses; `None` for connections that do not die by themselves.
@@ -46,24 +45,14 @@ pub struct Lost;
 impl SimulatedServer {
     /// A server that takes this long to open a connection.
     pub fn new(connect: Duration) -> Self {
-        Self::with(connect, None)
+        Self(Arc::new(Server { connect, ..Server::default() }))
     }
 
     /// A server whose connections die after a random number of uses. The numbers are the same for
     /// every contender.
     pub fn mortal(Mortal { longest_life, connect }: Mortal) -> Self {
-        Self::with(connect, Some(longest_life))
-    }
-
-    fn with(connect: Duration, longest_life: Option<u32>) -> Self {
-        Self(Arc::new(Server {
-            connect,
-            longest_life,
-            refuses: AtomicBool::new(false),
-            outages: AtomicU64::new(0),
-            opened: AtomicU64::new(0),
-            open: AtomicU64::new(0),
-        }))
+        let longest_life = Some(longest_life);
+        Self(Arc::new(Server { connect, longest_life, ..Server::default() }))
     }
 
     /// Cuts all connections and refuses new ones.
@@ -138,11 +127,8 @@ impl Queries for SimulatedConnection {
         self.use_it()
     }
 
-    fn insert(&mut self, _: u32) -> Result<()> {
-        self.use_it()
-    }
-
-    fn transact(&mut self, _: [u32; 2], _: u32) -> Result<()> {
+    fn sleep(&mut self, time: Duration) -> Result<()> {
+        thread::sleep(time);
         self.use_it()
     }
 }
@@ -173,24 +159,6 @@ impl Dial for SimulatedServer {
 
     fn dial(&self) -> Result<SimulatedConnection> {
         self.open_one().map_err(Failure::of)
-    }
-}
-
-impl Source for SimulatedServer {
-    type Manager = Self;
-    type Plain = Self;
-    type R2d2 = ForR2d2<Self>;
-
-    fn manager(&self) -> Result<Self> {
-        Ok(self.clone())
-    }
-
-    fn plain(&self) -> Self {
-        self.clone()
-    }
-
-    fn r2d2(&self) -> ForR2d2<Self> {
-        ForR2d2(self.clone())
     }
 }
 

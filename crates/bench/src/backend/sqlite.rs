@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use rusqlite::{TransactionBehavior, params};
+use rusqlite::TransactionBehavior;
 use tempfile::TempDir;
 use threadwise_sqlite::{Connection, SqliteManager};
 
@@ -88,8 +88,8 @@ impl SqliteEnvironment {
             .tempdir()
             .map_err(|error| failed(&error))?;
         let environment = Self { directory };
-        let mut conn = environment.plain().dial()?;
-        fill(&mut conn).map_err(|error| failed(&error))?;
+        let conn = environment.plain().dial()?;
+        conn.execute_batch(&filling()).map_err(|error| failed(&error))?;
         Ok(environment)
     }
 
@@ -117,8 +117,8 @@ impl Source for SqliteEnvironment {
     type Plain = SqliteManager;
     type R2d2 = R2d2Sqlite;
 
-    fn manager(&self) -> Result<SqliteManager> {
-        Ok(self.plain())
+    fn manager(&self) -> SqliteManager {
+        self.plain()
     }
 
     fn plain(&self) -> SqliteManager {
@@ -130,18 +130,14 @@ impl Source for SqliteEnvironment {
     }
 }
 
-fn fill(conn: &mut Connection) -> rusqlite::Result<()> {
-    let transaction = conn.transaction()?;
-    transaction.execute_batch(
-        "CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT NOT NULL, price INTEGER NOT NULL)",
-    )?;
-    {
-        let mut insert = transaction.prepare("INSERT INTO item VALUES (?1, ?2, ?3)")?;
-        for id in 1..=ROWS {
-            insert.execute(params![id, format!("item {id}"), id % 1_000])?;
-        }
-    }
-    transaction.commit()
+/// The statements that create and fill the table.
+fn filling() -> String {
+    format!(
+        "CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT NOT NULL, price INTEGER NOT NULL); \
+         INSERT INTO item WITH RECURSIVE n (id) AS \
+         (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < {ROWS}) \
+         SELECT id, 'item ' || id, id % 1000 FROM n"
+    )
 }
 
 /// All contenders open the file in this way, so that all have the same settings.

@@ -5,7 +5,6 @@ use std::hint::black_box;
 
 use threadwise_core::ManageConnection;
 
-use super::source::{ForR2d2, Source};
 use crate::dial::Dial;
 use crate::{Queries, Result};
 
@@ -23,17 +22,6 @@ impl Queries for SyntheticConnection {
     #[inline]
     fn point_select(&mut self, _: u32) -> Result<()> {
         self.queries = black_box(self.queries) + 1;
-        Ok(())
-    }
-
-    #[inline]
-    fn insert(&mut self, _: u32) -> Result<()> {
-        self.queries = black_box(self.queries) + 1;
-        Ok(())
-    }
-
-    fn transact(&mut self, _: [u32; 2], _: u32) -> Result<()> {
-        self.queries = black_box(self.queries) + 5;
         Ok(())
     }
 }
@@ -67,23 +55,5 @@ impl Dial for SyntheticManager {
     #[inline]
     fn dial(&self) -> Result<SyntheticConnection> {
         Ok(SyntheticConnection::default())
-    }
-}
-
-impl Source for SyntheticManager {
-    type Manager = Self;
-    type Plain = Self;
-    type R2d2 = ForR2d2<Self>;
-
-    fn manager(&self) -> Result<Self> {
-        Ok(*self)
-    }
-
-    fn plain(&self) -> Self {
-        *self
-    }
-
-    fn r2d2(&self) -> ForR2d2<Self> {
-        ForR2d2(*self)
     }
 }

@@ -1,6 +1,5 @@
 //! `mutex`: the simple pool of tutorials.
 
-use std::ops::{Deref, DerefMut};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use crate::Result;
@@ -30,50 +29,30 @@ impl<C: Send + 'static> MutexPool<C> {
 }
 
 impl<C> MutexPool<C> {
-    /// Borrows a connection. Waits for one without a limit.
+    /// Takes a connection out. Waits for one without a limit.
     #[inline]
-    pub fn get(&self) -> MutexGuard<'_, C> {
+    fn take(&self) -> C {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if let Some(conn) = idle.pop() {
-                return MutexGuard { pool: self, conn: Some(conn) };
+                return conn;
             }
             idle = self.returned.wait(idle).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
 
-/// A borrowed connection. Dropping the guard returns it.
-pub struct MutexGuard<'p, C> {
+/// Returns a connection when it is dropped.
+struct Borrowed<'p, C> {
     pool: &'p MutexPool<C>,
     conn: Option<C>,
 }
 
-const UNTIL_DROP: &str = "a guard has its connection until it is dropped";
-
-impl<C> Deref for MutexGuard<'_, C> {
-    type Target = C;
-
-    #[inline]
-    fn deref(&self) -> &C {
-        self.conn.as_ref().expect(UNTIL_DROP)
-    }
-}
-
-impl<C> DerefMut for MutexGuard<'_, C> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut C {
-        self.conn.as_mut().expect(UNTIL_DROP)
-    }
-}
-
-impl<C> Drop for MutexGuard<'_, C> {
+impl<C> Drop for Borrowed<'_, C> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(conn) = self.conn.take() {
-            self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
-            self.pool.returned.notify_one();
-        }
+        self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).extend(self.conn.take());
+        self.pool.returned.notify_one();
     }
 }
 
@@ -82,7 +61,9 @@ impl<C: Send + 'static> Lend for MutexPool<C> {
 
     #[inline]
     fn lend<R>(&self, operation: impl FnOnce(&mut C) -> R) -> Result<R> {
-        Ok(operation(&mut self.get()))
+        let mut borrowed = Borrowed { pool: self, conn: Some(self.take()) };
+        let conn = borrowed.conn.as_mut().expect("it stays until it is returned");
+        Ok(operation(conn))
     }
 }
 
@@ -127,8 +108,9 @@ mod tests {
         let numbers = Numbers::default();
         let pool = MutexPool::new(&numbers, 2).unwrap();
         for _ in 0..10 {
-            let (first, second) = (pool.get(), pool.get());
-            assert_ne!(*first, *second);
+            let both = pool.lend(|first| pool.lend(|second| (*first, *second)));
+            let (first, second) = both.unwrap().unwrap();
+            assert_ne!(first, second);
         }
         assert_eq!(numbers.0.load(Relaxed), 2);
     }
@@ -136,12 +118,13 @@ mod tests {
     #[test]
     fn a_returned_connection_goes_to_the_waiter() {
         let pool = MutexPool::new(&Numbers::default(), 1).unwrap();
-        let held = pool.get();
         let (send, receive) = mpsc::channel();
         thread::scope(|scope| {
-            scope.spawn(|| send.send(*pool.get()));
-            assert!(receive.try_recv().is_err(), "the connection is borrowed");
-            drop(held);
+            let held = pool.lend(|_| {
+                scope.spawn(|| pool.lend(|conn| send.send(*conn)));
+                assert!(receive.try_recv().is_err(), "the connection is borrowed");
+            });
+            held.unwrap();
             assert_eq!(receive.recv(), Ok(0));
         });
     }
@@ -149,12 +132,9 @@ mod tests {
     #[test]
     fn a_panic_returns_the_connection() {
         let pool = MutexPool::new(&Numbers::default(), 1).unwrap();
-        let user = catch_unwind(AssertUnwindSafe(|| {
-            let _held = pool.get();
-            panic!("the user's fault");
-        }));
-        assert!(user.is_err());
-        assert_eq!(*pool.get(), 0);
+        let user = AssertUnwindSafe(|| pool.lend(|_| panic!("the user's fault")));
+        assert!(catch_unwind(user).is_err());
+        assert_eq!(pool.lend(|conn| *conn), Ok(0));
     }
 
     #[test]
@@ -165,9 +145,11 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..2_000 {
-                        let conn = pool.get();
-                        assert_eq!(holders[*conn].fetch_add(1, Relaxed), 0);
-                        holders[*conn].fetch_sub(1, Relaxed);
+                        let used = pool.lend(|conn| {
+                            assert_eq!(holders[*conn].fetch_add(1, Relaxed), 0);
+                            holders[*conn].fetch_sub(1, Relaxed);
+                        });
+                        used.unwrap();
                     }
                 });
             }

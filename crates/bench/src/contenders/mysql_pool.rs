@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mysql::{Opts, OptsBuilder, PoolConstraints, PoolOpts, PooledConn};
 
-use crate::contender::{Contender, GET_TIMEOUT, Worker};
+use crate::contender::{GET_TIMEOUT, Lend};
 use crate::opened::Opened;
 use crate::{Failure, Result};
 
@@ -23,31 +23,24 @@ pub struct MysqlPool {
 
 impl MysqlPool {
     /// Creates a pool of exactly `size` connections, which it opens at once. It has defaults for
-    /// the rest: a ping on borrow, a reset on return.
+    /// the rest, if it `checks`: a ping on borrow, a reset on return.
+    ///
+    /// Without these two, the borrower's query fails if the server has closed the connection. The next
+    /// borrower finds the session as the last one left it, with its variables, temporary tables and
+    /// open transaction. Statements stay prepared.
     ///
     /// The pool dials by itself, so the harness cannot count connections when they are opened.
-    /// Instead each worker reads the id of its connection (a field, no query) and counts new ids.
-    /// The pool lends its connections in turn, so it lends all of them sooner or later.
+    /// Instead it counts the ids of the connections that the pool lends (a field, no query), under a
+    /// lock that takes far less time than a query. The pool lends its connections in turn, so it lends
+    /// all of them sooner or later.
     ///
     /// # Errors
     ///
     /// If a connection cannot be opened.
-    pub fn new(opts: Opts, size: usize, opened: &Opened) -> Result<Self> {
+    pub fn new(opts: Opts, size: usize, checks: bool, opened: &Opened) -> Result<Self> {
         let defaults = opts.get_pool_opts().clone();
-        Self::with(opts, defaults, (size, size), opened)
-    }
-
-    /// Creates the same pool without ping and reset. If the server has closed a connection, the
-    /// borrower's query fails. The next borrower finds the session as the last one left it, with
-    /// its variables, temporary tables and open transaction. Statements stay prepared.
-    ///
-    /// # Errors
-    ///
-    /// As for [`new`](Self::new).
-    pub fn tuned(opts: Opts, size: usize, opened: &Opened) -> Result<Self> {
-        let defaults = opts.get_pool_opts().clone();
-        let tuned = defaults.with_check_health(false).with_reset_connection(false);
-        Self::with(opts, tuned, (size, size), opened)
+        let pool_opts = defaults.with_check_health(checks).with_reset_connection(checks);
+        Self::with(opts, pool_opts, (size, size), opened)
     }
 
     /// Creates a pool with its defaults, except that it opens no connection in advance.
@@ -74,43 +67,18 @@ impl MysqlPool {
         let (get_timeout, lent) = (GET_TIMEOUT, Mutex::default());
         Ok(Self { pool, get_timeout, opened: opened.clone(), lent })
     }
-
-    #[cold]
-    fn count(&self, number: u32) {
-        if self.lent.lock().unwrap_or_else(PoisonError::into_inner).insert(number) {
-            self.opened.add_one();
-        }
-    }
 }
 
-impl Contender for MysqlPool {
-    type Connection = PooledConn;
-    type Worker<'c> = MysqlPoolWorker<'c>;
-
-    fn worker(&self) -> Result<MysqlPoolWorker<'_>> {
-        Ok(MysqlPoolWorker { contender: self, known: Vec::new() })
-    }
-}
-
-/// One thread's access to the pool.
-pub struct MysqlPoolWorker<'c> {
-    contender: &'c MysqlPool,
-    /// The ids that this thread has seen. They are few, so a scan is the fastest search.
-    known: Vec<u32>,
-}
-
-impl Worker for MysqlPoolWorker<'_> {
+impl Lend for MysqlPool {
     type Connection = PooledConn;
 
     #[inline]
-    fn with_conn<R>(&mut self, operation: impl FnOnce(&mut PooledConn) -> R) -> Result<R> {
-        let mut conn =
-            self.contender.pool.try_get_conn(self.contender.get_timeout).map_err(Failure::of)?;
+    fn lend<R>(&self, operation: impl FnOnce(&mut PooledConn) -> R) -> Result<R> {
+        let mut conn = self.pool.try_get_conn(self.get_timeout).map_err(Failure::of)?;
         let result = operation(&mut conn);
-        let number = conn.connection_id();
-        if !self.known.contains(&number) {
-            self.known.push(number);
-            self.contender.count(number);
+        let mut lent = self.lent.lock().unwrap_or_else(PoisonError::into_inner);
+        if lent.insert(conn.connection_id()) {
+            self.opened.add_one();
         }
         Ok(result)
     }

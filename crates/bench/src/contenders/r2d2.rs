@@ -14,24 +14,23 @@ pub struct R2d2<M: ManageConnection>(r2d2::Pool<Counted<M>>);
 
 impl<M: ManageConnection> R2d2<M> {
     /// Creates a pool of `size` connections, which r2d2 opens at once. It has defaults for the
-    /// rest: r2d2 validates a connection on each borrow.
+    /// rest, if it `validates` a connection on each borrow.
+    ///
+    /// Without validation, the borrower's query fails if the server has closed the connection. On
+    /// return r2d2 always asks the manager whether the connection is broken; the manager of
+    /// `r2d2_mysql` pings for that.
     ///
     /// # Errors
     ///
     /// If the connections are not open within 30 seconds.
-    pub fn new(manager: M, size: usize, opened: &Opened) -> Result<Self> {
-        Self::build(manager, size, true, opened)
-    }
-
-    /// Creates the same pool without validation on borrow. If the server has closed a connection,
-    /// the borrower's query fails. On return r2d2 always asks the manager whether the connection is
-    /// broken; the manager of `r2d2_mysql` pings for that.
-    ///
-    /// # Errors
-    ///
-    /// As for [`new`](Self::new).
-    pub fn tuned(manager: M, size: usize, opened: &Opened) -> Result<Self> {
-        Self::build(manager, size, false, opened)
+    pub fn new(manager: M, size: usize, validates: bool, opened: &Opened) -> Result<Self> {
+        r2d2::Pool::builder()
+            .max_size(u32::try_from(size).map_err(Failure::of)?)
+            .connection_timeout(GET_TIMEOUT)
+            .test_on_check_out(validates)
+            .build(Counted::new(manager, opened))
+            .map(Self)
+            .map_err(Failure::of)
     }
 
     /// Creates a pool that opens connections when threads need them, and does not print errors. By
@@ -48,16 +47,6 @@ impl<M: ManageConnection> R2d2<M> {
             .error_handler(Box::new(r2d2::NopErrorHandler))
             .build_unchecked(Counted::new(manager, &Opened::default()));
         Ok(Self(pool))
-    }
-
-    fn build(manager: M, size: usize, test: bool, opened: &Opened) -> Result<Self> {
-        r2d2::Pool::builder()
-            .max_size(u32::try_from(size).map_err(Failure::of)?)
-            .connection_timeout(GET_TIMEOUT)
-            .test_on_check_out(test)
-            .build(Counted::new(manager, opened))
-            .map(Self)
-            .map_err(Failure::of)
     }
 }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use threadwise_figures::{Backend, Breakdown, ContenderKind, Parts, median};
+use threadwise_figures::{Backend, Breakdown, ContenderKind, Parts, Property, median};
 
 use super::round_trips::per_operation;
 use crate::assemble::Case;
@@ -41,7 +41,7 @@ const ONE_THREAD: Workload = Workload {
     about: Breakdown::ABOUT,
     backends: &[Backend::Mysql], // the other backends have no round trips
     // Includes tuned peers, to show what tuning saves.
-    admits: |_, pool| !matches!(pool, ContenderKind::ManagerPerUse),
+    admits: |_, pool| pool != ContenderKind::ManagerPerUse && !pool.has(Property::Adapted),
     ..Workload::ONE
 };
 

@@ -1,7 +1,5 @@
 //! Compares all contenders on all workloads, in turns.
 
-use threadwise_figures::Backend;
-
 use super::contend::contend;
 use super::extra_turns::ExtraTurns;
 use super::round_trips;
@@ -34,21 +32,8 @@ impl Experiment for Compare {
         if cases.is_empty() {
             return Ok(());
         }
-        let mut places = Vec::new();
-        for backend in Backend::ALL {
-            let matchups = cases.iter().filter_map(|case| plan.matchup(backend, case));
-            let matchups: Vec<_> = matchups.collect();
-            if matchups.is_empty() {
-                continue;
-            }
-            if plan.interrupt.is_raised() {
-                return Ok(());
-            }
-            if let Some(environment) = campaign.environment(backend)? {
-                places.push((environment, matchups));
-            }
-        }
-        if places.is_empty() {
+        let places = campaign.places(&cases)?;
+        if places.is_empty() && !plan.interrupt.is_raised() {
             return Err(Failure::new(
                 "nothing to compare: no chosen pool runs a chosen workload on these backends; see \
                  `list`",
@@ -88,7 +73,7 @@ impl Experiment for Compare {
 mod tests {
     use std::time::Duration;
 
-    use threadwise_figures::ContenderKind;
+    use threadwise_figures::{Backend, ContenderKind};
 
     use super::*;
     use crate::experiment::Watch;

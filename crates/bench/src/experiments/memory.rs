@@ -11,17 +11,15 @@ use std::thread;
 use std::time::Duration;
 
 use threadwise_figures::{Backend, ContenderKind, Footprint};
-use threadwise_persistent::PersistentPool;
-use threadwise_queue::QueuePool;
-use threadwise_shared::SharedPool;
 
 use crate::backend::source::Source;
 use crate::backend::synthetic::SyntheticManager;
 use crate::contender::{Contender, Worker};
-use crate::contenders::{MutexPool, R2d2, Threadwise};
+use crate::contenders::{MutexPool, R2d2, persistent, queue, shared};
 use crate::experiment::{Campaign, Experiment, Part};
 use crate::heap::Ledger;
 use crate::opened::Opened;
+use crate::workload::Workload;
 use crate::{Failure, Result};
 
 /// The number of additional connections, and of waiters. A power of two, so that no list has just
@@ -81,22 +79,19 @@ fn footprint(pool: ContenderKind) -> Footprint {
 
 /// The bytes per idle connection, and per waiter.
 fn bytes(pool: ContenderKind, ledger: &Ledger) -> Result<(f64, Option<f64>)> {
+    let of_size = |size| Workload { size, threads: COUNT, ..Workload::ONE };
     match pool {
-        ContenderKind::Shared => of_limited(ledger, |size| {
-            let pool = SharedPool::builder().max_size(size).get_timeout(None);
-            pool.build(SyntheticManager).map(Threadwise).map_err(Failure::of)
-        }),
-        ContenderKind::Queue => of_limited(ledger, |size| {
-            let pool = QueuePool::builder().size(size).get_timeout(None);
-            pool.build(SyntheticManager).map(Threadwise).map_err(Failure::of)
-        }),
-        ContenderKind::R2d2 => {
-            of_limited(ledger, |size| R2d2::new(SyntheticManager.r2d2(), size, &Opened::default()))
+        ContenderKind::Shared => {
+            of_limited(ledger, |size| shared(SyntheticManager, &of_size(size)))
         }
+        ContenderKind::Queue => of_limited(ledger, |size| queue(SyntheticManager, &of_size(size))),
+        ContenderKind::R2d2 => of_limited(ledger, |size| {
+            R2d2::new(SyntheticManager.r2d2(), size, true, &Opened::default())
+        }),
         ContenderKind::Mutex => of_limited(ledger, |size| MutexPool::new(&SyntheticManager, size)),
         ContenderKind::Persistent => {
-            let pool = PersistentPool::builder().build(SyntheticManager).map_err(Failure::of)?;
-            Ok((of_threads(ledger, &Threadwise(pool))?, None))
+            let pool = persistent(SyntheticManager, &of_size(COUNT))?;
+            Ok((of_threads(ledger, &pool)?, None))
         }
         other => Err(Failure::new(format_args!("{other} keeps no connections"))),
     }

@@ -4,15 +4,16 @@
 //! contenders are built again for this after all measurements, because a proxy makes every round
 //! trip longer.
 
+use std::time::Duration;
+
 use threadwise_figures::ContenderKind;
 
 use crate::Result;
 use crate::assemble::Case;
 use crate::backend::Environment;
 
-/// The operations of each thread before the count begins. They open connections and prepare
-/// statements.
-const WARM_UP: u64 = 4;
+/// How long the threads work before the count begins. They open connections and prepare statements.
+const WARM_UP: Duration = Duration::from_millis(100);
 /// The operations of each thread during the count.
 const COUNTED: u64 = 20;
 
@@ -29,11 +30,10 @@ pub(crate) fn per_operation(
     case: &Case,
     pool: ContenderKind,
 ) -> Result<Option<f64>> {
-    let Environment::Mysql(server) = environment else { return Ok(None) };
-    let (behind, proxy) = server.behind_proxy()?;
-    let behind = Environment::Mysql(behind.into());
+    let Some((mut behind, proxy)) = environment.behind_proxy()? else { return Ok(None) };
+    behind.managers_learn_first();
     let mut runner = case.start(&behind, pool)?;
-    runner.operations(WARM_UP)?;
+    runner.window(WARM_UP);
     let before = proxy.round_trips();
     runner.operations(COUNTED)?;
     let counted = proxy.round_trips() - before;

@@ -3,15 +3,15 @@
 //! than there are.
 //!
 //! Unlike a workload, a scenario happens once, takes as long as its subject, and ends in one
-//! figure. The contenders of a scenario run at the same time, each against its own server, because
-//! they mostly sleep. Those of `spike`, which is short, run one after another. Scenarios do not use
-//! the server that the user named: they start their own servers and cut them off.
+//! figure. The contenders of a scenario run at the same time, on all backends, each against its own
+//! server, because they mostly sleep. Those of `spike`, which is short, run one after another. Scenarios
+//! do not use the server that the user named: they start their own servers and cut them off.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `scenario` | what a scenario is, and which contenders take part |
 //! | `rig` | a pool and its server |
-//! | `servers` | builds both: a simulated server, or a MariaDB behind a proxy |
+//! | `servers` | builds both: a simulated server, or a real one behind a proxy |
 //! | `timeline`, `times` | the state of both over time; times in milliseconds |
 //! | `spike`, `outage`, `first_gets`, `overload` | the scenarios |
 
@@ -27,14 +27,14 @@ pub(crate) mod times;
 mod rig;
 mod servers;
 
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use threadwise_figures::{Backend, ContenderKind, ScenarioRun};
 
 use self::scenario::Scenario;
 use crate::Result;
-use crate::backend::private::PrivateServer;
+use crate::backend::Environment;
 use crate::experiment::{Campaign, Experiment, Part};
 use crate::plan::Plan;
 
@@ -59,26 +59,32 @@ impl Experiment for Scenarios {
 
     fn run(&self, campaign: &mut Campaign<'_>) -> Result<()> {
         let plan = campaign.plan;
-        for backend in plan.backends() {
-            let pools: Vec<_> =
-                scenario::pools(backend).filter(|pool| plan.has_pool(*pool)).collect();
-            let chosen = ALL.iter().filter(|scenario| plan.has(scenario.name));
-            for scenario in chosen.filter(|_| !pools.is_empty()) {
+        let places = plan.backends().map(|backend| {
+            let pools = scenario::pools(backend).filter(|pool| plan.has_pool(*pool));
+            (backend, pools.collect::<Vec<_>>())
+        });
+        let places: Vec<_> = places.filter(|(_, pools)| !pools.is_empty()).collect();
+        for scenario in ALL.iter().filter(|scenario| plan.has(scenario.name)) {
+            let at_once = if scenario.is_short { 1 } else { places.len().max(1) };
+            for places in places.chunks(at_once) {
                 if plan.interrupt.is_raised() {
                     return Ok(());
                 }
-                campaign.watch.scenario(scenario, backend);
-                match run_scenario(plan, *scenario, backend, pools.clone()) {
-                    None => return Ok(()),
-                    Some(Ok(runs)) => {
-                        campaign.watch.runs(scenario, &runs);
-                        campaign.findings.scenarios.extend(runs);
+                let running = places.iter().map(|(backend, pools)| {
+                    campaign.watch.scenario(scenario, *backend);
+                    start(*scenario, *backend, pools.clone(), plan.scale)
+                });
+                let running: Vec<_> = running.collect();
+                for ((backend, _), running) in places.iter().zip(running) {
+                    match join(plan, running) {
+                        None => return Ok(()),
+                        Some(Ok(runs)) => {
+                            campaign.watch.runs(scenario, &runs);
+                            campaign.findings.scenarios.extend(runs);
+                        }
+                        Some(Err(why)) if !plan.backends.is_empty() => return Err(why),
+                        Some(Err(why)) => campaign.leave_out(*backend, &why),
                     }
-                    Some(Err(why)) if plan.backends.is_empty() => {
-                        campaign.leave_out(backend, &why);
-                        break;
-                    }
-                    Some(Err(why)) => return Err(why),
                 }
             }
         }
@@ -86,22 +92,19 @@ impl Experiment for Scenarios {
     }
 }
 
-/// Runs one scenario; `None` if it was interrupted, because part of a scenario has no figure. An
+type Running = JoinHandle<Result<Vec<ScenarioRun>>>;
+
+/// Starts a scenario on a backend, with a server of its own.
+fn start(scenario: Scenario, backend: Backend, pools: Vec<ContenderKind>, scale: f64) -> Running {
+    thread::spawn(move || {
+        let environment = Environment::open(backend, None)?;
+        Ok(run_all(scenario, backend, &pools, &environment, scale))
+    })
+}
+
+/// Waits for a scenario; `None` if it was interrupted, because part of a scenario has no figure. An
 /// interrupted scenario goes on in its own threads, and its server ends with this process.
-fn run_scenario(
-    plan: &Plan,
-    scenario: Scenario,
-    backend: Backend,
-    pools: Vec<ContenderKind>,
-) -> Option<Result<Vec<ScenarioRun>>> {
-    let scale = plan.scale;
-    let running = thread::spawn(move || {
-        let server = match backend {
-            Backend::Mysql => Some(PrivateServer::start()?),
-            _ => None,
-        };
-        Ok(run_all(scenario, backend, &pools, server.as_ref(), scale))
-    });
+fn join(plan: &Plan, running: Running) -> Option<Result<Vec<ScenarioRun>>> {
     while !running.is_finished() {
         if plan.interrupt.is_raised() {
             return None;
@@ -112,15 +115,15 @@ fn run_scenario(
 }
 
 /// Runs a scenario for the contenders on this backend: on simulated servers, or behind proxies before
-/// this one. A contender's errors are in its run.
+/// its server. A contender's errors are in its run.
 pub(crate) fn run_all(
     scenario: Scenario,
     backend: Backend,
     pools: &[ContenderKind],
-    server: Option<&PrivateServer>,
+    environment: &Environment,
     scale: f64,
 ) -> Vec<ScenarioRun> {
-    let run = |pool: ContenderKind| run_one(scenario, backend, pool, server, scale);
+    let run = |pool: ContenderKind| run_one(scenario, backend, pool, environment, scale);
     if scenario.is_short {
         return pools.iter().map(|&pool| run(pool)).collect();
     }
@@ -134,16 +137,11 @@ fn run_one(
     scenario: Scenario,
     backend: Backend,
     pool: ContenderKind,
-    server: Option<&PrivateServer>,
+    environment: &Environment,
     scale: f64,
 ) -> ScenarioRun {
     let mut run = scenario.begin(backend, pool.name(), scale);
-    let needs = (scenario.needs)(run.scale);
-    let rig = match server {
-        Some(server) => servers::real(server, pool, needs),
-        None => servers::simulated(pool, needs),
-    };
-    match rig {
+    match servers::rig(environment, pool, (scenario.needs)(run.scale)) {
         Ok(rig) => {
             run.figure = (scenario.run)(&rig, run.scale);
             run.opened = rig.server.opened();

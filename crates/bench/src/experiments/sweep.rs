@@ -15,11 +15,16 @@ use crate::Result;
 use crate::assemble::Case;
 use crate::experiment::{Campaign, Experiment, Part};
 use crate::hold::Hold;
+use crate::matchup::Matchup;
 use crate::plan::Plan;
 use crate::workload::{Order, Workload};
 
 /// Turns are shorter than those of workloads by this factor, because there are many.
 const SHORTER: u32 = 5;
+
+/// Where a sweep over threads or connections runs. On PostgreSQL it would have the shape that it has
+/// on MariaDB.
+const BACKENDS: &[Backend] = &[Backend::Synthetic, Backend::Sqlite, Backend::Mysql];
 
 /// The sweeps, on each backend.
 pub struct Sweeps;
@@ -35,38 +40,34 @@ impl Experiment for Sweeps {
 
     fn run(&self, campaign: &mut Campaign<'_>) -> Result<()> {
         let plan = campaign.plan;
-        let sweeps = Sweep::ALL.into_iter().filter(|sweep| plan.has(sweep.name()));
-        let sweeps: Vec<(Plan, Vec<Case>)> =
-            sweeps.map(|sweep| (plan_of(sweep, plan), points(sweep).collect())).collect();
-        for backend in Backend::ALL {
-            let matchups = sweeps.iter().map(|(plan, points)| {
-                let matchups = points.iter().filter_map(|case| plan.matchup(backend, case));
-                (plan, matchups.collect::<Vec<_>>())
-            });
-            let matchups: Vec<_> = matchups.filter(|(_, matchups)| !matchups.is_empty()).collect();
+        let sweeps: Vec<_> = Sweep::ALL.into_iter().filter(|it| plan.has(it.name())).collect();
+        let cases: Vec<_> = sweeps.iter().copied().flat_map(points).collect();
+        let places = campaign.places(&cases)?;
+        let Campaign { watch, findings, .. } = campaign;
+        let pairs = places.iter().flat_map(|place| sweeps.iter().map(move |sweep| (place, *sweep)));
+        for ((environment, matchups), sweep) in pairs {
+            let plan = plan_of(sweep, plan);
+            let is_its = |it: &&Matchup<'_>| it.case.workload.name == sweep.name();
+            let matchups: Vec<_> = matchups.iter().filter(is_its).collect();
             if matchups.is_empty() || plan.interrupt.is_raised() {
                 continue;
             }
-            let Some(environment) = campaign.environment(backend)? else { continue };
-            let Campaign { watch, findings, .. } = &mut *campaign;
-            for (plan, matchups) in &matchups {
-                let (turns, time) = plan.estimate(matchups.iter());
-                watch.begin(turns, time);
-                let mut rows = Vec::new();
-                for matchup in matchups {
-                    if plan.interrupt.is_raised() {
-                        break;
-                    }
-                    watch.point(matchup);
-                    let outcomes =
-                        contend(matchup, &environment, plan, &mut ExtraTurns::default(), *watch);
-                    rows.extend(outcomes.into_iter().map(|outcome| point(outcome.measurement)));
+            let (turns, time) = plan.estimate(matchups.iter().copied());
+            watch.begin(turns, time);
+            let mut rows = Vec::new();
+            for matchup in matchups {
+                if plan.interrupt.is_raised() {
+                    break;
                 }
-                if !rows.is_empty() {
-                    watch.sweep(&rows);
-                }
-                findings.sweeps.extend(rows);
+                watch.workload(matchup);
+                let extra = &mut ExtraTurns::default();
+                let outcomes = contend(matchup, environment, &plan, extra, *watch);
+                rows.extend(outcomes.into_iter().map(|outcome| point(outcome.measurement)));
             }
+            if !rows.is_empty() {
+                watch.sweep(&rows);
+            }
+            findings.sweeps.extend(rows);
         }
         Ok(())
     }
@@ -86,7 +87,7 @@ fn points(sweep: Sweep) -> impl Iterator<Item = Case> {
         Case::held(Workload {
             name: sweep.name(),
             about: sweep.about(),
-            backends: if is_over_fair_after { &[Backend::Mysql] } else { &Backend::ALL },
+            backends: if is_over_fair_after { &[Backend::Mysql] } else { BACKENDS },
             order: if is_over_fair_after { fair_after } else { Order::AsUsersGetIt },
             threads,
             size,

@@ -28,8 +28,8 @@ impl Drive for Arrivals {
     fn start<C: Queried, O: Operate>(self, contender: C, job: Job<O>) -> Result<Runner> {
         let contender = Arc::new(contender);
         let requests = Arc::new(Mutex::new(Requests::every(self.gap)));
-        let (threads, order) = (job.workload.threads, job.workload.order);
-        Runner::start(threads, order, job.opened.clone(), move |station: Station| {
+        let (workload, opened) = (job.workload, job.opened.clone());
+        Runner::start(&workload, opened, move |station: Station| {
             let (mut rng, mut rounds) = (Rng::with_seed(station.number as u64), 0);
             station.serve(contender.worker(), |worker, turn| {
                 rounds += 1;

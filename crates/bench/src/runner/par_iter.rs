@@ -13,6 +13,7 @@ use super::turn::{Terms, Turn};
 use crate::contender::{Queried, Worker};
 use crate::measure::Sample;
 use crate::operation::Operate;
+use crate::workload::Workload;
 use crate::{Failure, Result, Rng};
 
 /// The number of items of a `par_iter`. One `par_iter` follows another until the round is over.
@@ -25,7 +26,8 @@ pub struct ParIter;
 impl Drive for ParIter {
     fn start<C: Queried, O: Operate>(self, contender: C, job: Job<O>) -> Result<Runner> {
         let contender = Arc::new(contender);
-        Runner::start(1, job.workload.order, job.opened.clone(), move |station: Station| {
+        let alone = Workload { threads: 1, ..job.workload };
+        Runner::start(&alone, job.opened.clone(), move |station: Station| {
             let pool = ThreadPoolBuilder::new()
                 .num_threads(job.workload.threads)
                 .thread_name(|number| format!("bench-rayon-{number}"))

@@ -22,8 +22,8 @@ pub struct PerTask;
 impl Drive for PerTask {
     fn start<C: Queried, O: Operate>(self, contender: C, job: Job<O>) -> Result<Runner> {
         let contender = Arc::new(contender);
-        let (threads, order) = (job.workload.threads, job.workload.order);
-        Runner::start(threads, order, job.opened.clone(), move |station: Station| {
+        let (workload, opened) = (job.workload, job.opened.clone());
+        Runner::start(&workload, opened, move |station: Station| {
             let mut rng = Rng::with_seed(station.number as u64);
             station.serve(Ok(()), |(), turn| {
                 let mut sample = Sample::begin();

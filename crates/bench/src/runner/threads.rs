@@ -14,7 +14,7 @@ use crate::interrupt::Interrupt;
 use crate::measure::{Round, Sample};
 use crate::opened::Opened;
 use crate::usage::Usage;
-use crate::workload::Order;
+use crate::workload::{Order, Workload};
 use crate::{Failure, Result};
 
 /// From this number on, threads get small stacks. Otherwise they might ask for more memory than the
@@ -65,8 +65,7 @@ pub struct Steady {
 impl Runner {
     /// Starts threads, each of which runs `life`.
     pub(super) fn start(
-        threads: usize,
-        order: Order,
+        &Workload { threads, order, .. }: &Workload,
         opened: Opened,
         life: impl Fn(Station) + Clone + Send + 'static,
     ) -> Result<Self> {

@@ -6,7 +6,7 @@ use super::threads::{Runner, Station};
 use crate::Result;
 use crate::measure::Sample;
 use crate::opened::Opened;
-use crate::workload::Order;
+use crate::workload::Workload;
 
 impl Runner {
     /// Starts one thread that writes all the time, the same for every contender. It calls `open` for
@@ -19,7 +19,7 @@ impl Runner {
     pub fn writer<F: FnMut() -> Result<()>>(
         open: impl Fn() -> Result<F> + Clone + Send + 'static,
     ) -> Result<Self> {
-        Self::start(1, Order::AsUsersGetIt, Opened::default(), move |station: Station| {
+        Self::start(&Workload::ONE, Opened::default(), move |station: Station| {
             station.serve(open(), |write, turn| {
                 let (mut sample, mut tried) = (Sample::begin(), 0);
                 while turn.goes_on(tried) {
@@ -40,7 +40,6 @@ mod tests {
     use super::*;
     use crate::Failure;
     use crate::runner::tests::alike;
-    use crate::workload::Workload;
 
     /// A reader whose rounds last a moment, beside this writer.
     fn beside<F: FnMut() -> Result<()>>(

@@ -16,6 +16,6 @@ pub const BESIDE_A_WRITER: Workload = Workload {
     size: 4,
     has_writer: true,
     // `fifo` has no connections from which a thread could read.
-    admits: |_, pool| pool != ContenderKind::Fifo && !pool.is_tuned(),
+    admits: |it, pool| pool != ContenderKind::Fifo && it.admits_usual(pool),
     ..Workload::ONE
 };

@@ -12,6 +12,7 @@ pub const UNCONTENDED: Workload = Workload {
     name: "uncontended",
     about: "what does a borrow and return cost if no other thread wants a connection?",
     with_tuned: true,
+    with_adapted: true,
     counts_allocations: true,
     ..Workload::ONE
 };

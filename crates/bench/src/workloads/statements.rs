@@ -7,7 +7,7 @@ use crate::queries::{Queries, ROWS};
 use crate::workload::Workload;
 use crate::{Result, Rng};
 
-const DATABASES: &[Backend] = &[Backend::Sqlite, Backend::Mysql];
+const DATABASES: &[Backend] = &[Backend::Sqlite, Backend::Mysql, Backend::Postgres];
 
 /// Opens and closes one connection after the other, and does nothing else.
 pub const CONNECT: Workload = Workload {
@@ -26,6 +26,7 @@ pub const POINT_SELECT: Workload = Workload {
     threads: 8,
     size: 8,
     with_tuned: true,
+    with_adapted: true,
     ..Workload::ONE
 };
 
@@ -33,6 +34,7 @@ pub const POINT_SELECT: Workload = Workload {
 pub const INSERT: Workload = Workload {
     name: "insert",
     about: "how many rows per second can be added and committed, one per borrow?",
+    with_adapted: false,
     ..POINT_SELECT
 };
 
@@ -41,7 +43,7 @@ pub const TRANSACTION: Workload = Workload {
     name: "transaction",
     about: "how many transactions of five statements per second, one per borrow?",
     with_tuned: false,
-    ..POINT_SELECT
+    ..INSERT
 };
 
 /// A transaction that reads two rows, adds one, changes one and commits. These are five statements.

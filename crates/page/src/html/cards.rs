@@ -37,9 +37,9 @@ const NUMBERS: [Number; 3] = [
     Number { name: "free checkout", figure: Figure::Cost, workload: "uncontended",
         backends: &[Backend::Synthetic] },
     Number { name: "p99 wait when starved", figure: Figure::WaitP99, workload: "starved",
-        backends: &[Backend::Mysql, Backend::Sqlite, Backend::Synthetic] },
+        backends: &[Backend::Mysql, Backend::Postgres, Backend::Sqlite, Backend::Synthetic] },
     Number { name: "reads on a database", figure: Figure::Throughput, workload: "point-select",
-        backends: &[Backend::Mysql, Backend::Sqlite] },
+        backends: &[Backend::Mysql, Backend::Postgres, Backend::Sqlite] },
 ];
 
 /// Returns the cards; nothing if the report has no workloads.

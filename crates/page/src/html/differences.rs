@@ -52,15 +52,12 @@ fn fold(class: &str, title: &str, rows: &[Compared<'_, '_>]) -> Markup {
     }
 }
 
-/// Returns the runs of each scenario on the last backend that has it: a real server rather than a
-/// simulated one.
+/// Returns the runs of each scenario on the backend with the most contenders, the last of these: a
+/// real server rather than a simulated one.
 fn runs_by_scenario(report: &Report) -> Vec<Vec<&ScenarioRun>> {
-    let mut groups = grouped(&report.scenarios, |run| &run.scenario);
-    for runs in &mut groups {
-        let backend = runs.last().map(|run| &run.backend);
-        runs.retain(|run| Some(&run.backend) == backend);
-    }
-    groups
+    let groups = grouped(&report.scenarios, |run| &run.scenario).into_iter();
+    let of_backends = groups.map(|runs| grouped(runs, |run| &run.backend));
+    of_backends.filter_map(|backends| backends.into_iter().max_by_key(Vec::len)).collect()
 }
 
 struct Compared<'m, 'r> {

@@ -228,7 +228,7 @@ fn key(report: &Report) -> Markup {
 }
 
 const KEY: &str = "Blue is threadwise, orange is other pools, grey is for comparison only: not a pool \
-    for use, or it has more connections than the workload. ★ is the best pool.";
+    for use, one of ours with a manager for r2d2, or it has more connections than the workload. ★ is the best pool.";
 const THROUGHPUT: &str = "Operations per second, relative to the best pool of each workload.";
 const WAITS: &str = "A wait is the time from asking for a connection to having it. Some workloads \
     have more threads than connections. Their plots have a line for each pool: it shows for each wait \
@@ -255,8 +255,8 @@ const SCENARIOS: &str = "Each scenario happens once and ends in one figure. The 
     plot, which shows its course.";
 const CLAIMS: &str = "Those that do not hold are first. A claim is a limit that the pool promises to keep. It holds if the dot is on the \
     shaded side of the line. The scale is logarithmic and ends at eight times the limit.";
-const FIGURES: &str = "A dot after the name: for comparison only, because it is not a pool for use, or \
-    it has more connections than the workload. Trips/op: how often an operation sends something to the \
+const FIGURES: &str = "A dot after the name: for comparison only, because it is not a pool for use, is one \
+    of ours with a manager for r2d2, or has more connections than the workload. Trips/op: how often an operation sends something to the \
     server and waits for the answer. CPU/op: processor time for each operation. Sleeps/op: how often a \
     thread fell asleep for each operation. Preempted/s: how often the system took a processor away from \
     a thread, for each second of processor time. The last three are of the whole process: the \

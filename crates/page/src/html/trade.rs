@@ -46,7 +46,7 @@ impl<'r> Point<'r> {
 
 /// Returns the picture on the first backend that has the workload; `None` if none has it.
 pub(super) fn plot(report: &Report, matchups: &[Matchup<'_>]) -> Option<Plot> {
-    let backends = [Backend::Mysql, Backend::Sqlite, Backend::Synthetic];
+    let backends = [Backend::Mysql, Backend::Postgres, Backend::Sqlite, Backend::Synthetic];
     let starved = |backend: &Backend| matchups.iter().find(|it| it.is(backend.name(), "starved"));
     let matchup = backends.iter().find_map(starved)?;
     let rows = matchup.rows.iter().filter_map(|row| Point::of(row));

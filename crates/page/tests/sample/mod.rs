@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use threadwise_figures::{
     Backend, Breakdown, ContenderKind, Footprint, Hold, Machine, Measurement, Moment, Parts,
-    Report, ScenarioRun, Sense, Stamp, Sweep, Verdict, WaitAt,
+    Property, Report, ScenarioRun, Sense, Stamp, Sweep, Verdict, WaitAt,
 };
 
 /// A workload: its name and question, threads, connections, the hold and the think time in
@@ -110,7 +110,7 @@ pub(crate) fn report() -> Report {
 /// Returns parts of very different sizes, one of them negative, and one contender that failed.
 fn breakdowns() -> Vec<Breakdown> {
     let backend = || Backend::Mysql.name().to_owned();
-    let pools = ContenderKind::all_on(Backend::Mysql).zip(0_u32..);
+    let pools = usual_on(Backend::Mysql).zip(0_u32..);
     let breakdown = pools.map(|(pool, place)| {
         let (round_trip_ns, round_trips) = (16_200.0, f64::from(1 + place / 2));
         let [pool_ns, query_ns] = [-80.0 + 9_000.0 * f64::from(place), 9_870.0];
@@ -122,11 +122,20 @@ fn breakdowns() -> Vec<Breakdown> {
     breakdown.chain([Breakdown { backend: backend(), pool, parts: None, error }]).collect()
 }
 
+/// The contenders that take part almost everywhere.
+fn usual_on(backend: Backend) -> impl Iterator<Item = ContenderKind> {
+    ContenderKind::all_on(backend).filter(|pool| !pool.has(Property::Adapted))
+}
+
 fn measurements(backend: Backend) -> Vec<Measurement> {
     let rows = workloads(backend).flat_map(|workload| {
         let (name, _, threads, size, hold_ns, think_ns) = workload;
         let hold_ns = if backend == Backend::Synthetic { hold_ns } else { 0 };
-        ContenderKind::all_on(backend).zip(1..).map(move |(pool, place)| Measurement {
+        let takes_part = move |pool: &ContenderKind| {
+            !pool.has(Property::Adapted) || ["uncontended", "point-select"].contains(&name)
+        };
+        let pools = ContenderKind::all_on(backend).filter(takes_part);
+        pools.zip(1..).map(move |(pool, place)| Measurement {
             hold_ns,
             hold: (hold_ns > 0).then_some(Hold::Asleep),
             think_ns,
@@ -192,10 +201,9 @@ fn footprint((pool, place): (&str, u32)) -> Footprint {
 
 /// Returns lines that end close together, one with few points, and one with a long name.
 fn points_of(sweep: Sweep) -> impl Iterator<Item = Measurement> {
-    let pools = Backend::ALL.into_iter().flat_map(|backend| {
-        ContenderKind::all_on(backend)
-            .filter(|&pool| pool != ContenderKind::Floor)
-            .map(move |it| (backend, it))
+    let backends = Backend::ALL.into_iter().filter(|it| *it != Backend::Postgres);
+    let pools = backends.flat_map(|backend| {
+        usual_on(backend).filter(|&pool| pool != ContenderKind::Floor).map(move |it| (backend, it))
     });
     pools.zip(0_u32..).flat_map(move |((backend, pool), place)| {
         let shapes = sweep.steps().iter().map(move |&step| match sweep {

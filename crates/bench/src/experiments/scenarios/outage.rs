@@ -9,7 +9,7 @@ use super::rig::Rig;
 use super::scenario::{Needs, Scenario};
 use super::times::ms;
 
-pub(crate) const THREADS: usize = 4;
+const THREADS: usize = 4;
 pub(crate) const GONE_FOR: Duration = Duration::from_secs(14);
 /// Longer than the outage, and than r2d2's longest pause after it.
 pub(crate) const GET_TIMEOUT: Duration = Duration::from_secs(60);

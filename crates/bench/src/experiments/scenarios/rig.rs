@@ -7,24 +7,22 @@ use std::time::{Duration, Instant};
 use threadwise_figures::{Moment, ScenarioRun};
 
 use super::times::{ms, wait_at};
-use crate::Result;
-use crate::contender::{Contender, Worker};
-
-/// A connection, as scenarios use it.
-pub(super) trait Session {
-    /// Runs a query that takes this long at the server.
-    fn query(&mut self, takes: Duration) -> Result<()>;
-}
+use crate::contender::{Queried, Worker};
+use crate::{Queries, Result};
 
 /// A pool, as scenarios use it.
 pub(super) trait Subject: Send + Sync {
-    /// Borrows a connection, uses it and returns it.
-    fn with(&self, use_it: &mut dyn FnMut(&mut dyn Session)) -> Result<()>;
+    /// Borrows a connection, calls `got`, runs a query that takes this long at the server, and returns
+    /// the connection.
+    fn query(&self, takes: Duration, got: &mut dyn FnMut()) -> Result<()>;
 }
 
-impl<C: Contender<Connection: Session>> Subject for C {
-    fn with(&self, use_it: &mut dyn FnMut(&mut dyn Session)) -> Result<()> {
-        self.worker()?.with_conn(|conn| use_it(conn))
+impl<C: Queried> Subject for C {
+    fn query(&self, takes: Duration, got: &mut dyn FnMut()) -> Result<()> {
+        self.worker()?.with_conn(|conn| {
+            got();
+            conn.sleep(takes)
+        })?
     }
 }
 
@@ -82,32 +80,26 @@ impl Rig {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).timeline = timeline;
     }
 
-    /// Borrows a connection and uses it. Returns the wait, or the error.
-    pub(super) fn with(
-        &self,
-        use_it: &mut dyn FnMut(&mut dyn Session) -> Result<()>,
-    ) -> Result<Duration> {
+    /// Borrows a connection for a query that takes this long. Returns the wait, or the error.
+    pub(super) fn query(&self, takes: Duration) -> Result<Duration> {
+        self.query_after(takes, || ())
+    }
+
+    /// Like `query`, and calls `got` between the borrow and the query.
+    pub(super) fn query_after(&self, takes: Duration, mut got: impl FnMut()) -> Result<Duration> {
         let start = Instant::now();
         let mut waited = None;
-        let mut used = Ok(());
         self.asked.fetch_add(1, SeqCst);
-        let got = self.pool.with(&mut |session| {
+        let result = self.pool.query(takes, &mut || {
             waited = Some(start.elapsed());
             self.served.fetch_add(1, SeqCst);
-            used = use_it(session);
+            got();
         });
         self.refused.fetch_add(u64::from(waited.is_none()), SeqCst);
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         log.waits.extend(waited);
-        let result = got.and(used);
         log.errors += u64::from(result.is_err());
-        drop(log);
         result.map(|()| waited.unwrap_or_default())
-    }
-
-    /// Like `with`, for a query that takes this long.
-    pub(super) fn query(&self, takes: Duration) -> Result<Duration> {
-        self.with(&mut |session| session.query(takes))
     }
 
     /// Writes the results into `run`.

@@ -18,7 +18,7 @@ pub struct Scenario {
     /// Whether it is short. Then contenders run one after another, and its times are not scaled.
     pub is_short: bool,
     /// Returns the settings of the pool and the server, with all times multiplied by a factor.
-    pub(super) needs: fn(f64) -> Needs,
+    pub(crate) needs: fn(f64) -> Needs,
     /// Runs it, with all times multiplied by a factor. Returns the figure, or `None` if the measured
     /// event did not happen.
     pub(super) run: fn(&Rig, f64) -> Option<f64>,
@@ -47,11 +47,11 @@ impl Scenario {
 #[derive(Clone, Copy, Debug)]
 pub struct Needs {
     /// The pool's limit. The pool begins without connections, if it can.
-    pub(super) size: usize,
+    pub(crate) size: usize,
     /// How long a `get` waits.
-    pub(super) get_timeout: Duration,
+    pub(crate) get_timeout: Duration,
     /// How long opening a connection takes.
-    pub(super) connect: Duration,
+    pub(crate) connect: Duration,
 }
 
 /// The contenders of scenarios on a backend: those that have a timeout and open connections on

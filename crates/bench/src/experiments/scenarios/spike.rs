@@ -9,8 +9,8 @@ use super::rig::Rig;
 use super::scenario::{Needs, Scenario};
 use super::timeline;
 
-pub(crate) const THREADS: usize = 50;
-pub(crate) const SIZE: usize = 50;
+const THREADS: usize = 50;
+const SIZE: usize = 50;
 pub(crate) const CONNECT: Duration = Duration::from_millis(150);
 pub(crate) const QUERY: Duration = Duration::from_millis(2);
 pub(crate) const GET_TIMEOUT: Duration = Duration::from_secs(30);

@@ -48,7 +48,7 @@ pub(super) fn watch(rig: &Rig, over: &AtomicBool) -> Vec<Moment> {
 mod tests {
     use std::sync::mpsc;
 
-    use super::super::rig::{Server, Session, Subject};
+    use super::super::rig::{Server, Subject};
     use super::*;
     use crate::failure::Failure;
 
@@ -72,7 +72,7 @@ mod tests {
     }
 
     impl Subject for Slow {
-        fn with(&self, _: &mut dyn FnMut(&mut dyn Session)) -> Result<(), Failure> {
+        fn query(&self, _: Duration, _: &mut dyn FnMut()) -> Result<(), Failure> {
             let _ = self.waits.send(());
             let _ = self.ends.lock().unwrap().recv();
             Err(Failure::new("no more"))
