@@ -6,6 +6,7 @@ use threadwise_core::parts::{Deadline, foreign};
 use threadwise_core::{CloseReason, ConnectError, GetError, ManageConnection};
 
 use crate::core::{Core, Tracked};
+use crate::exit;
 use crate::get::{SlowResult, failed};
 use crate::registry::EnterError;
 use crate::search::{Check, NotLent, Search};
@@ -143,7 +144,10 @@ impl<M: ManageConnection> Core<M> {
             let opened = self.lifecycle.open(deadline.remaining());
             self.last_error.note(&opened);
             let error = match opened {
-                Ok(conn) => return Ok(Tracked::new(conn, self.settings.clock.now())),
+                Ok(conn) => {
+                    exit::has_connected();
+                    return Ok(Tracked::new(conn, self.settings.clock.now()));
+                }
                 Err(error) => error,
             };
             let shortage_may_end = search.waits

@@ -5,13 +5,14 @@ mod common;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::{ptr, thread};
 
 use thread_local::ThreadLocal;
-use threadwise_core::{CloseReason, GetError};
+use threadwise_core::{CloseReason, GetError, ManageConnection};
 use threadwise_mysql::MysqlManager;
 use threadwise_persistent::{PersistentPool, PooledConnection};
 use threadwise_testkit::mariadb::MariaDb;
@@ -228,6 +229,47 @@ fn in_a_destructor(
     .join()
     .unwrap();
     hears.recv().unwrap()
+}
+
+/// A driver that needs a thread-local value of its own, which its first connect makes, to close a
+/// connection. PostgreSQL's needs tokio's.
+struct Driver(mpsc::Sender<bool>);
+
+impl ManageConnection for Driver {
+    type Connection = ();
+    type Error = Infallible;
+
+    fn connect(&self) -> Result<(), Infallible> {
+        OF_THE_DRIVER.with(|_| ());
+        Ok(())
+    }
+
+    fn is_valid(&self, (): &mut ()) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn has_broken(&self, (): &mut ()) -> bool {
+        false
+    }
+
+    fn close(&self, (): ()) {
+        self.0.send(OF_THE_DRIVER.try_with(|_| ()).is_ok()).expect("the test listens");
+    }
+}
+
+thread_local! {
+    static OF_THE_DRIVER: AtEnd = const { AtEnd(None) };
+}
+
+/// Only Linux promises the order.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_connection_is_closed_before_the_thread_local_values_of_its_driver_are_destroyed() {
+    let (says, hears) = mpsc::channel();
+    let pool = PersistentPool::builder().build_lazy(Driver(says)).unwrap();
+    let user = pool.clone();
+    thread::spawn(move || drop(user.get().unwrap())).join().unwrap();
+    assert!(hears.recv().unwrap(), "the driver can no longer close its connection");
 }
 
 #[test]

@@ -18,7 +18,7 @@ const FRESH: Duration = Duration::from_micros(500);
 /// send first.
 const LOOK_LIMIT: Duration = Duration::from_millis(20);
 /// How long a goodbye to the server may take.
-const GOODBYE: Duration = Duration::from_secs(1);
+pub(crate) const GOODBYE: Duration = Duration::from_secs(1);
 /// How long a connection stays open at least, whatever its server refuses: the next one would probably
 /// reach the same server in the same state.
 const SETTLED: Duration = Duration::from_secs(1);

@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 use postgres::Error;
 use threadwise_core::parts::fork;
 use threadwise_core::parts::sync::Mutex;
-use threadwise_core::{ConnectionInfo, ManageConnection, Outcome};
+use threadwise_core::{ConnectionInfo, ManageConnection, Outcome, within};
 
 use self::settings::Settings;
+use crate::connection::GOODBYE;
 use crate::credentials::{Credentials, Source};
 use crate::error::{self, Own};
 use crate::session::catalog::Catalog;
@@ -253,9 +254,16 @@ impl ManageConnection for PostgresManager {
         settings.driver.application_name.get_or_insert_with(|| name.to_owned());
     }
 
-    /// Says goodbye to the server, and waits for at most a second.
+    /// Says goodbye to the server, and waits for at most a second. On a thread that is destroying its
+    /// thread-local values, as a `PersistentPool` may call this, it costs the start of a thread.
     fn close(&self, conn: Connection) {
-        drop(conn);
+        // The driver waits for its goodbye with tokio, which panics where its value is destroyed.
+        let runtime = tokio::runtime::Handle::try_current();
+        if runtime.is_err_and(|error| error.is_thread_local_destroyed()) {
+            let _ = within(2 * GOODBYE, move || drop(conn));
+        } else {
+            drop(conn);
+        }
     }
 }
 
