@@ -75,6 +75,11 @@ stress $THREADWISE_STRESS_SECONDS="60": _mariadb-if-possible
 test-mysql URL:
     MYSQLD_REAL_URL={{URL}} cargo test -p threadwise-mysql --test mysql -- --nocapture
 
+# A Galera cluster of three nodes under inserts of 16 threads: nodes are killed, stopped, frozen and restarted. Prints how long no insert was acknowledged, and counts on each node that none is lost or doubled.
+cluster:
+    @just setup galera
+    cargo test --workspace --all-features --test cluster -- --ignored --nocapture --test-threads 1
+
 # Run all examples on SQLite, and see that they print what they should. (`just test` puts them under stress, on MariaDB too.)
 examples:
     cargo test -p threadwise --all-features --test examples -- --skip mariadb
@@ -171,7 +176,7 @@ look:
     cargo test -p threadwise-page --test look -- --ignored --nocapture
     cargo test -p threadwise-systems --test chat_browser -- --ignored --nocapture --test-threads 2
 
-# Install what is needed besides Rust and a C compiler. WHAT: all (the servers of MariaDB, PostgreSQL and Redis, and valgrind), mariadb, postgres, redis, browser.
+# Install what is needed besides Rust and a C compiler. WHAT: all (the servers of MariaDB, PostgreSQL and Redis, and valgrind), mariadb, galera, postgres, redis, browser.
 setup WHAT="all":
     #!/bin/sh
     set -eu
@@ -199,6 +204,19 @@ setup WHAT="all":
             exit 1
         fi
         apt_install chromium fonts-dejavu-core
+        exit 0
+    fi
+    if [ {{WHAT}} = galera ]; then
+        just setup mariadb
+        for place in "${GALERA_PROVIDER:-}" /usr/lib/galera/libgalera_smm.so /usr/lib64/galera-4/libgalera_smm.so /usr/lib64/galera/libgalera_smm.so; do
+            if [ -n "$place" ] && [ -f "$place" ]; then exit 0; fi
+        done
+        if command -v apt-get >/dev/null; then apt_install galera-4
+        elif command -v dnf >/dev/null; then as_root dnf install -y galera
+        else
+            echo "install Galera's library for MariaDB, or set GALERA_PROVIDER to it (libgalera_smm.so)" >&2
+            exit 1
+        fi
         exit 0
     fi
     if [ {{WHAT}} = redis ]; then

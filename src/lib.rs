@@ -9,7 +9,8 @@
 //! A connection manager, [`ManageConnection`], opens the connections. The features `sqlite`
 //! (`SqliteManager`, over rusqlite), `mysql` (`MysqlManager`, over mysql) and `postgres`
 //! (`PostgresManager`, over postgres) bring one each; `r2d2` takes the managers that were written for r2d2;
-//! a manager for another driver takes a few lines.
+//! a manager for another driver takes a few lines. With `hosts`, one manager opens connections to several
+//! hosts: a primary with its replicas, or a cluster.
 //!
 #![cfg_attr(
     all(feature = "shared", feature = "sqlite"),
@@ -48,6 +49,8 @@ assert_eq!(visits, 4);
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "hosts")]
+pub use threadwise_hosts as hosts;
 #[cfg(feature = "mysql")]
 pub use threadwise_mysql as mysql;
 #[cfg(feature = "persistent")]

@@ -103,6 +103,12 @@
 //! the reset. The driver then logs in again (`COM_CHANGE_USER`) instead of resetting. The rest is
 //! the same.
 //!
+//! # Several hosts
+//!
+//! A manager has one host. [`MysqlManager::each_from_url`] makes one for each host of a URL, and with the
+//! feature `hosts` the crate `threadwise-hosts` makes one manager of them, which follows the writer of a
+//! primary with replicas or of a Galera cluster.
+//!
 //! # Errors
 //!
 //! [`classify`] has the table by which the pools treat errors.
@@ -125,6 +131,8 @@ mod addresses;
 mod connection;
 mod credentials;
 mod error;
+#[cfg(feature = "hosts")]
+mod hosts;
 mod manager;
 mod ping;
 mod queryable;

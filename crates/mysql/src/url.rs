@@ -122,6 +122,21 @@ pub(crate) fn parse(url: &str) -> Result<Parsed, UrlError> {
     Ok(Parsed { opts, prefer_socket, ours })
 }
 
+/// A URL for each host of the list in this one's address.
+pub(crate) fn each_host(url: &str) -> Result<Vec<String>, UrlError> {
+    let rest = strip_scheme(url)?;
+    let (address, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    check_credentials(tail)?;
+    let (user, list) = match address.rsplit_once('@') {
+        Some((user, list)) => (format!("{user}@"), list),
+        None => (String::new(), address),
+    };
+    if list.split(',').any(|host| host.trim().is_empty()) && list.contains(',') {
+        return Err(UrlError::new("host", "the list has an empty entry: remove a comma"));
+    }
+    Ok(list.split(',').map(|host| format!("mysql://{user}{}{tail}", host.trim())).collect())
+}
+
 /// The URL for the driver: without the parameters that it would refuse, and with the scheme that it
 /// knows.
 fn for_driver(address: &str, path: &str, query: &str) -> String {
@@ -194,8 +209,8 @@ fn check_host(address: &str) -> Result<(), UrlError> {
         return Err(UrlError::new("host", "it is missing: write it after `//`, or after the `@`"));
     }
     if host.contains(',') {
-        let problem = "several hosts are not supported yet: give one, such as a proxy or an address that \
-                       moves with the primary, or build a pool for each host";
+        let problem = "one manager has one host: for several, call `MysqlManager::each_from_url` and give the \
+                       managers to `threadwise_hosts::Hosts`";
         return Err(UrlError::new("host", problem));
     }
     Ok(())
@@ -281,6 +296,20 @@ mod tests {
         assert_eq!(opts.get_db_name(), Some("my/data"));
         assert_eq!(opts.get_stmt_cache_size(), 7);
         assert!(!prefer_socket);
+    }
+
+    #[test]
+    fn a_list_of_hosts_becomes_a_url_for_each() {
+        let urls = each_host("mariadb://app:p%2Cw@a, b:3307,[::1]/shop?init=DO%200").unwrap();
+        let expected = ["a", "b:3307", "[::1]"]
+            .map(|host| format!("mysql://app:p%2Cw@{host}/shop?init=DO%200"));
+        assert_eq!(urls, expected);
+        assert_eq!(each_host("mysql://a").unwrap(), ["mysql://a"]);
+        for list in ["a,,b", ",a", "a,"] {
+            let error = each_host(&format!("mysql://app:secret@{list}/shop")).unwrap_err();
+            assert_eq!(error.part(), "host");
+            assert!(!error.to_string().contains("secret"));
+        }
     }
 
     #[test]
@@ -382,8 +411,8 @@ mod tests {
             ("mysql+pymysql://h/d", "the name after `mysql+` is a driver"),
             ("mysql:root@h/d", "`//` is missing after `mysql:`"),
             ("mariadb:/h/d", "`//` is missing after `mariadb:`"),
-            ("mysql://a:3306,b:3306/d", "several hosts are not supported yet"),
-            ("mysql://u:p@a,b,c/d", "several hosts are not supported yet"),
+            ("mysql://a:3306,b:3306/d", "one manager has one host"),
+            ("mysql://u:p@a,b,c/d", "one manager has one host"),
         ] {
             let text = refused(url).to_string();
             assert!(text.contains(hint), "{url}: {text}");

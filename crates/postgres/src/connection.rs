@@ -254,6 +254,21 @@ impl Connection {
         self.unrecorded(|client| catalog::ask(question, client))
     }
 
+    /// Whether the server has refused to write, although its user did not ask for that.
+    #[cfg(feature = "hosts")]
+    pub(crate) fn refuses_writes(&self) -> bool {
+        self.wire.lock().refuses_writes()
+    }
+
+    /// Asks a question of the manager itself.
+    #[cfg(feature = "hosts")]
+    pub(crate) fn ask_itself(
+        &mut self,
+        question: &str,
+    ) -> Result<Vec<postgres::SimpleQueryMessage>, Error> {
+        self.unrecorded(|client| client.simple_query(question))
+    }
+
     /// Runs statements of the manager itself, which count for nothing in the session's history.
     fn unrecorded<T>(
         &mut self,

@@ -119,6 +119,8 @@ mod cancel;
 mod connection;
 mod credentials;
 mod error;
+#[cfg(feature = "hosts")]
+mod hosts;
 mod manager;
 mod session;
 mod url;

@@ -75,6 +75,30 @@ impl MysqlManager {
         Ok(manager)
     }
 
+    /// Reads a URL with several hosts, `mysql://user:password@a,b:3307,c/database?…`, and makes a manager
+    /// for each, in the order of the list. Everything but the address holds for all of them. A host without
+    /// a port has the usual one, 3306.
+    ///
+    /// With the feature `hosts`, `threadwise_hosts::Hosts` makes one manager of them.
+    ///
+    /// ```
+    /// use threadwise_core::ManageConnection;
+    /// use threadwise_mysql::MysqlManager;
+    ///
+    /// # fn main() -> Result<(), threadwise_mysql::UrlError> {
+    /// let managers = MysqlManager::each_from_url("mysql://app:secret@db1,db2:3307/shop")?;
+    /// assert_eq!(managers[1].address().as_deref(), Some("db2:3307"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`from_url`](Self::from_url), and if the list has an empty entry.
+    pub fn each_from_url(url: &str) -> Result<Vec<Self>, UrlError> {
+        url::each_host(url)?.iter().map(|url| Self::from_url(url)).collect()
+    }
+
     /// Takes the driver's options. Opens nothing yet.
     ///
     /// Options that no connection can be made with are errors of `connect`: TLS with a driver that was

@@ -7,6 +7,7 @@
 
 mod builder;
 mod error;
+pub mod galera;
 mod home;
 mod install;
 mod process;

@@ -49,6 +49,12 @@ pub(super) fn command(program: &Path, home: &Home) -> Result<Command, StartError
         command.arg("--user=root");
     }
     let output = log.try_clone().map_err(StartError::io("share", home.path()))?;
+    // Programs that the server calls may be in its directory.
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let places = [home.path().to_owned()].into_iter().chain(std::env::split_paths(&path));
+    if let Ok(path) = std::env::join_paths(places) {
+        command.env("PATH", path);
+    }
     // In its own process group the server does not get Ctrl-C from the terminal.
     command.stdin(Stdio::null()).stdout(output).stderr(log).process_group(0);
     Ok(command)
