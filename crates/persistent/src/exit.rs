@@ -1,7 +1,7 @@
 //! The end of a thread: the list of its slots, whose connections are closed then.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use threadwise_core::parts::foreign;
@@ -44,12 +44,14 @@ pub(crate) fn has_connected() {
 
 struct ThisThread {
     key: ThreadKey,
+    /// Whether the thread has begun to close the connections of its slots.
+    is_ending: Cell<bool>,
     slots: RefCell<Vec<(PoolKey, Arc<dyn ThreadEnd>)>>,
 }
 
 impl ThisThread {
     fn new() -> Self {
-        Self { key: ThreadKey::new(), slots: RefCell::default() }
+        Self { key: ThreadKey::new(), is_ending: Cell::new(false), slots: RefCell::default() }
     }
 
     fn find(&self, pool: PoolKey) -> Option<Arc<dyn ThreadEnd>> {
@@ -71,6 +73,7 @@ impl ThisThread {
     }
 
     fn end_slots(&self) {
+        self.is_ending.set(true);
         this_thread::clear_cache();
         for (_, slot) in self.slots.take() {
             // It may drop a pool's manager last. A panic here would end the process.
@@ -82,25 +85,28 @@ impl ThisThread {
 
 impl Drop for ThisThread {
     fn drop(&mut self) {
-        self.end_slots(); // those that other destructors have added after the `Closer`
+        self.end_slots(); // there is no `Closer` if no connection was opened
     }
 }
 
 /// This thread's slot in a pool: the one that it has, or a new one from `make`. The list keeps the slot
 /// until the thread ends, or until the pool does not exist any more and another slot is added. `None` on
-/// a thread that is ending and has closed the connections of its slots.
+/// a thread that is ending and has begun to close the connections of its slots.
 pub(crate) fn slot_of<S: ThreadEnd>(
     pool: PoolKey,
     make: impl FnOnce(ThreadKey) -> S,
 ) -> Option<Arc<S>> {
     let slot_of = |this: &ThisThread| {
+        if this.is_ending.get() {
+            return None;
+        }
         if let Some(found) = this.find(pool) {
             let found: Arc<dyn Any + Send + Sync> = found;
-            return found.downcast().expect("a pool's slots are of one type");
+            return Some(found.downcast().expect("a pool's slots are of one type"));
         }
         let slot = Arc::new(make(this.key));
         this.add(pool, Arc::clone(&slot) as Arc<dyn ThreadEnd>);
-        slot
+        Some(slot)
     };
-    THIS_THREAD.try_with(slot_of).ok()
+    THIS_THREAD.try_with(slot_of).ok().flatten()
 }
