@@ -385,8 +385,8 @@ impl<M: OneHost> ManageConnection for HostsManager<M> {
         let mut outcome = conn.place.manager.on_error(&mut conn.conn, error);
         if outcome == Outcome::Failed {
             let refusal = conn.place.manager.refusal(&mut conn.conn, error);
-            conn.is_refused |= refusal.is_some_and(|refusal| self.wanted.needs_another(refusal));
-            if conn.is_refused {
+            if refusal.is_some_and(|refusal| self.wanted.needs_another(refusal)) {
+                conn.is_refused = true;
                 outcome = Outcome::Lost;
             }
         }

@@ -41,7 +41,7 @@ impl Wanted {
 
     /// Whether such a refusal means that another host must do the work.
     pub(crate) fn needs_another(self, refusal: Refusal) -> bool {
-        self != Self::Reader || refusal == Refusal::NotReady
+        self == Self::Writer || refusal == Refusal::NotReady
     }
 
     /// For messages: "no host …".

@@ -4,12 +4,12 @@ use std::error::Error;
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::within;
 
-/// How many calls may run longer than their limit at the same time.
+/// How many calls may run longer than their limit at the same time. In time, any number may run.
 const MAX_LATE: usize = 4;
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -19,14 +19,14 @@ type Supply<T> = dyn Fn() -> Result<T, Failure> + Send + Sync;
 /// the function.
 pub struct Supplier<T> {
     supply: Arc<Supply<T>>,
-    /// How many calls run.
-    running: Arc<AtomicUsize>,
+    /// How many calls run longer than their limit.
+    late: Arc<AtomicUsize>,
 }
 
 impl<T: Send + 'static> Supplier<T> {
     /// Keeps the function.
     pub fn new(supply: impl Fn() -> Result<T, Failure> + Send + Sync + 'static) -> Self {
-        Self { supply: Arc::new(supply), running: Arc::default() }
+        Self { supply: Arc::new(supply), late: Arc::default() }
     }
 
     /// Calls the function on a thread of its own ([`within`]), because nothing else can end the wait
@@ -37,21 +37,24 @@ impl<T: Send + 'static> Supplier<T> {
     /// The function's own error, or one that says that it panicked, has not returned in time, or has
     /// not returned from too many earlier calls. A late result is dropped.
     pub fn call(&self, until: Option<Instant>) -> Result<T, Failure> {
-        if self.running.load(Ordering::Relaxed) >= MAX_LATE {
+        // Relaxed: one call too many, at the same time as others, does no harm.
+        if self.late.load(Ordering::Relaxed) >= MAX_LATE {
             return Err(format!("{MAX_LATE} earlier calls have not returned yet").into());
         }
-        let (supply, running) = (Arc::clone(&self.supply), Arc::clone(&self.running));
-        running.fetch_add(1, Ordering::Relaxed);
-        let counted = Counted(running);
+        let supply = Arc::clone(&self.supply);
+        let call = Arc::new(Call { late: Arc::clone(&self.late), state: AtomicU8::new(RUNS) });
+        let of_thread = Arc::clone(&call);
         let work = move || {
-            let _counted = counted; // dropped also if there is no thread
-            catch_unwind(AssertUnwindSafe(|| supply()))
+            let result = catch_unwind(AssertUnwindSafe(|| supply()));
+            of_thread.has_returned();
+            result
         };
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         match within(left.unwrap_or(Duration::MAX), work) {
             Ok(Ok(supplied)) => supplied,
             Ok(Err(_)) => Err("it panicked".into()),
             Err(error) if error.kind() == ErrorKind::TimedOut => {
+                call.is_given_up();
                 Err(too_late(left.unwrap_or_default()))
             }
             Err(error) => Err(error.into()),
@@ -61,7 +64,7 @@ impl<T: Send + 'static> Supplier<T> {
 
 impl<T> Clone for Supplier<T> {
     fn clone(&self) -> Self {
-        Self { supply: Arc::clone(&self.supply), running: Arc::clone(&self.running) }
+        Self { supply: Arc::clone(&self.supply), late: Arc::clone(&self.late) }
     }
 }
 
@@ -69,19 +72,39 @@ fn too_late(limit: Duration) -> Failure {
     format!("it did not return within the {limit:.1?} that the connect timeout leaves").into()
 }
 
-/// A call that runs.
-struct Counted(Arc<AtomicUsize>);
+/// One call of the function.
+struct Call {
+    late: Arc<AtomicUsize>,
+    state: AtomicU8,
+}
 
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+const RUNS: u8 = 0;
+const GIVEN_UP: u8 = 1;
+const RETURNED: u8 = 2;
+
+impl Call {
+    /// The caller no longer waits. The call counts as late until it returns.
+    fn is_given_up(&self) {
+        self.late.fetch_add(1, Ordering::Relaxed); // before the swap, which publishes it
+        // AcqRel: the two swaps pair, so the one that is second takes the call off the count.
+        if self.state.swap(GIVEN_UP, Ordering::AcqRel) == RETURNED {
+            self.late.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    fn has_returned(&self) {
+        // AcqRel: see `is_given_up`.
+        if self.state.swap(RETURNED, Ordering::AcqRel) == GIVEN_UP {
+            self.late.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::panic::resume_unwind;
-    use std::sync::{Mutex, mpsc};
+    use std::sync::{Barrier, Mutex, mpsc};
+    use std::thread;
 
     use super::*;
 
@@ -105,6 +128,36 @@ mod tests {
         assert_eq!(failing.call(soon()).unwrap_err().to_string(), "the vault is sealed");
         let panicking: Supplier<()> = Supplier::new(|| resume_unwind(Box::new("as planned")));
         assert_eq!(panicking.call(soon()).unwrap_err().to_string(), "it panicked");
+    }
+
+    #[test]
+    fn any_number_of_calls_may_run_at_once_while_they_are_in_time() {
+        let all = Arc::new(Barrier::new(3 * MAX_LATE));
+        let arrives = Arc::clone(&all);
+        let supplier = Supplier::new(move || Ok(arrives.wait().is_leader()));
+        thread::scope(|scope| {
+            for _ in 0..3 * MAX_LATE {
+                scope.spawn(|| supplier.call(soon()).unwrap());
+            }
+        });
+    }
+
+    #[test]
+    fn a_call_that_returns_late_no_longer_counts() {
+        let (open, gate) = mpsc::channel::<()>();
+        let gate = Mutex::new(gate);
+        let slow: Supplier<()> = Supplier::new(move || {
+            let _ = gate.lock().unwrap().recv();
+            Ok(())
+        });
+        for _ in 0..MAX_LATE {
+            slow.call(Some(Instant::now())).unwrap_err();
+        }
+        drop(open);
+        while slow.late.load(Ordering::Relaxed) > 0 {
+            thread::yield_now();
+        }
+        slow.call(soon()).unwrap();
     }
 
     #[test]

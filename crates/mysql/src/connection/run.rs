@@ -64,6 +64,7 @@ impl Connection {
             if classify(&error) == ErrorClass::Unknown {
                 return Err(error); // a value alone would hide it
             }
+            self.state.history.statement_ended(Ending::Unclear); // a deadlock ends the transaction
         }
         value.map_err(|error| self.state.note(error))
     }

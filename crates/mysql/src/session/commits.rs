@@ -161,6 +161,18 @@ enum Transaction {
     Unclear,
 }
 
+impl Transaction {
+    /// The transaction after a statement in it.
+    fn with_changes_of(self, commits: Commits) -> Self {
+        match self {
+            Self::Open { has_changes } => {
+                Self::Open { has_changes: has_changes || commits == Commits::OwnChanges }
+            }
+            other => other,
+        }
+    }
+}
+
 /// How a statement ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
@@ -175,8 +187,9 @@ pub(crate) enum Ending {
 #[derive(Debug)]
 pub(crate) struct CommitTracker {
     transaction: Transaction,
-    /// Whether autocommit is off, so that every statement begins a transaction.
-    is_automatic: bool,
+    /// Whether autocommit is off, so that every statement begins a transaction. `None` if that is not
+    /// certain.
+    is_automatic: Option<bool>,
     /// The statement that runs now.
     running: Option<Running>,
     /// What is uncertain if the driver's own rows or `Conn` meet an error. It holds until the next
@@ -196,7 +209,7 @@ impl CommitTracker {
     pub(crate) fn new() -> Self {
         Self {
             transaction: Transaction::Unclear,
-            is_automatic: false,
+            is_automatic: None,
             running: None,
             unseen: AtStake::Nothing,
         }
@@ -204,7 +217,7 @@ impl CommitTracker {
 
     /// Begins a session. `flags` are those of the server's last answer.
     pub(crate) fn begin_session(&mut self, flags: Option<StatusFlags>) {
-        self.is_automatic = flags.is_some_and(|flags| flags.is_autocommit_off);
+        self.is_automatic = flags.map(|flags| flags.is_autocommit_off);
         self.transaction = match flags {
             None => Transaction::Unclear,
             Some(flags) if flags.in_transaction => Transaction::Open { has_changes: true },
@@ -216,12 +229,16 @@ impl CommitTracker {
 
     /// The transaction after the last one has ended.
     fn after_end(&self) -> Transaction {
-        if self.is_automatic { Transaction::Open { has_changes: false } } else { Transaction::None }
+        match self.is_automatic {
+            Some(true) => Transaction::Open { has_changes: false },
+            Some(false) => Transaction::None,
+            None => Transaction::Unclear,
+        }
     }
 
-    /// Nothing is certain. To count autocommit as on puts more at stake.
+    /// Nothing is certain, not even whether autocommit is on.
     fn unclear(&mut self) -> Transaction {
-        self.is_automatic = false;
+        self.is_automatic = None;
         Transaction::Unclear
     }
 
@@ -278,7 +295,8 @@ impl CommitTracker {
         let Running { commits, control, .. } = running;
         match (ending, self.transaction) {
             _ if commits == Commits::Anything => self.unclear(),
-            (Ending::Failed, before) if control.is_none() => before,
+            // A batch that fails may have made a part of its changes.
+            (Ending::Failed, before) if control.is_none() => before.with_changes_of(commits),
             // Without a transaction, no error opens one.
             (Ending::Unclear, Transaction::None) if control.is_none() => Transaction::None,
             (Ending::Failed | Ending::Unclear, _) => Transaction::Unclear,
@@ -287,9 +305,11 @@ impl CommitTracker {
                 Some(TransactionControl::Commit | TransactionControl::Rollback) => self.after_end(),
                 Some(TransactionControl::Savepoint) => before,
                 Some(TransactionControl::Autocommit(is_on)) => {
-                    let was_automatic = std::mem::replace(&mut self.is_automatic, !is_on);
+                    let was_automatic = self.is_automatic.replace(!is_on);
                     match before {
-                        Transaction::None | Transaction::Open { .. } if was_automatic == is_on => {
+                        Transaction::None | Transaction::Open { .. }
+                            if was_automatic == Some(is_on) =>
+                        {
                             // Switching it on commits; switching it off joins what is open.
                             if is_on || before == Transaction::None {
                                 self.after_end()
@@ -300,12 +320,7 @@ impl CommitTracker {
                         before => before,
                     }
                 }
-                None => match before {
-                    Transaction::Open { has_changes } => Transaction::Open {
-                        has_changes: has_changes || commits == Commits::OwnChanges,
-                    },
-                    before => before,
-                },
+                None => before.with_changes_of(commits),
             },
         }
     }
@@ -431,6 +446,7 @@ mod tests {
             (&["BEGIN", INSERT, "SET autocommit = 0", "COMMIT"], AtStake::Commit),
             (&["COMMIT"], AtStake::Nothing),
             (&["SET autocommit = 0", "CALL p()", "COMMIT", INSERT], AtStake::OwnChanges),
+            (&["SET autocommit = 0", "CALL p()", "COMMIT", INSERT, "COMMIT"], AtStake::Commit),
         ];
         for (texts, at_stake) in cases {
             assert_eq!(session().run(texts), *at_stake, "{texts:?}");
@@ -447,6 +463,14 @@ mod tests {
         assert_eq!(tracker.run(&[INSERT]), AtStake::OwnChanges);
         assert_eq!(tracker.run(&["COMMIT"]), AtStake::Commit);
         assert_eq!(tracker.run(&[INSERT]), AtStake::OwnChanges);
+    }
+
+    #[test]
+    fn a_batch_that_fails_in_a_transaction_has_changes_at_stake() {
+        let mut tracker = session();
+        tracker.run(&["BEGIN"]);
+        tracker.run_until(INSERT, Ending::Failed);
+        assert_eq!(tracker.run(&["COMMIT"]), AtStake::Commit);
     }
 
     #[test]
