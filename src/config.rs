@@ -2,12 +2,12 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | [`entry`] | one setting: its key, its value, and where it stands; variables and parameters |
-//! | [`value`] | how values are written |
+//! | [`entry`] | one setting: its key, its value, and where it comes from; variables and parameters |
+//! | [`value`] | how a text becomes a value |
 //! | [`pool`] | [`PoolConfig`], the settings of a pool |
 //! | [`manager`] | [`ManagerConfig`], the settings of a connection manager, and the keys of each |
 //! | [`serialized`] | both as a part of a configuration file |
-//! | [`error`] | why a setting cannot be used |
+//! | [`error`] | the error of a setting |
 
 #[allow(dead_code, reason = "each feature uses a part")]
 mod entry;

@@ -1,4 +1,4 @@
-//! One setting: its key, its value, and where it stands.
+//! One setting: its key, its value, and where it comes from.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -23,7 +23,7 @@ pub(super) enum Source {
     Parameter(&'static str),
 }
 
-/// The text of a value. Once it is known to be a secret, nothing prints it.
+/// The text of a value. After [`Entry::hide`], nothing prints it.
 #[derive(Clone, PartialEq)]
 pub(super) struct Value {
     text: String,
@@ -73,14 +73,14 @@ impl Entry {
     }
 }
 
-/// The variables of the environment whose names and values are texts.
+/// Returns the environment's variables whose names are valid Unicode.
 pub(super) fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, value)| {
         Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
     })
 }
 
-/// The variables `PREFIX_KEY` as entries.
+/// Makes entries of the variables `PREFIX_KEY`.
 pub(super) fn from_vars(prefix: &str, vars: impl Iterator<Item = (String, String)>) -> Vec<Entry> {
     let own = |(name, value): (String, String)| {
         let key = name.strip_prefix(prefix)?.strip_prefix('_')?.to_ascii_lowercase();
@@ -91,7 +91,7 @@ pub(super) fn from_vars(prefix: &str, vars: impl Iterator<Item = (String, String
     entries
 }
 
-/// The parameters of a URL whose names begin with `prefix`, and the URL without them.
+/// Returns the parameters of a URL whose names begin with `prefix`, and the URL without them.
 pub(super) fn take_parameters<'u>(
     prefix: &'static str,
     url: &'u str,
@@ -117,15 +117,15 @@ pub(super) fn take_parameters<'u>(
     (entries, rest.into())
 }
 
-/// An entry from a URL's parameter `prefix.key=value`.
+/// Makes an entry of a URL's parameter `prefix.key=value`.
 fn of_parameter(prefix: &'static str, pair: &str) -> Entry {
     let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
     let key = key.strip_prefix(prefix).unwrap_or(key);
     Entry::new(Source::Parameter(prefix), key, &decoded(value))
 }
 
-/// The problem with a key that is not among `known`, the settings of `what`. `where_to_look` says
-/// where they stand, if none of them is like it.
+/// Describes the problem with a key that is not among `known`, the settings of `what`. Suggests the most
+/// similar setting. If none is similar, says `where_to_look` for the settings.
 pub(super) fn unknown(key: &str, known: &[&str], what: &str, where_to_look: &str) -> String {
     let plain = |key: &str| key.to_ascii_lowercase().replace(['-', '.'], "_");
     let near = |known: &&&str| strsim::jaro_winkler(&plain(key), known);
@@ -136,7 +136,7 @@ pub(super) fn unknown(key: &str, known: &[&str], what: &str, where_to_look: &str
     }
 }
 
-/// Decodes `%41` and `+`. What is no valid escape stays as it is.
+/// Decodes `%41` and `+`. An invalid escape stays as it is.
 fn decoded(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());

@@ -1,9 +1,10 @@
-//! Why settings cannot be read.
+//! The error of a setting.
 
 use std::fmt;
 
-/// A setting of a [`PoolConfig`](crate::PoolConfig) that cannot be read: where it stands, and what is
-/// wrong with it.
+/// A setting of a [`PoolConfig`](crate::PoolConfig) or of a manager's configuration, such as
+/// `MysqlConfig`, that is missing or wrong. The message says where the setting comes from and what is wrong
+/// with it.
 ///
 /// ```
 /// # use threadwise::PoolConfig;
@@ -14,13 +15,13 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     pub(super) key: String,
-    /// The key with where it stands, for the message.
+    /// The key, and where it comes from, for the message.
     pub(super) place: String,
     pub(super) problem: String,
 }
 
 impl ConfigError {
-    /// The key, without the prefix of a variable or a parameter.
+    /// Returns the key, without the prefix of a variable or a parameter.
     ///
     /// ```
     /// # use threadwise::PoolConfig;

@@ -20,30 +20,30 @@ use keys::{Key, Problem, Values};
 const PREFIX: &str = "db.";
 
 /// The settings of a connection manager: where the database is, who logs in, and for how long to
-/// wait. A program reads them when it starts, as it reads those of its pool with
-/// [`PoolConfig`](crate::PoolConfig), and by the same rules.
+/// wait. A program reads them when it starts. The rules are those of
+/// [`PoolConfig`](crate::PoolConfig), which reads the settings of its pool.
 ///
 /// | setting | MySQL | PostgreSQL | SQLite | written as |
 /// |---|---|---|---|---|
 /// | `url` | yes | yes | | what `from_url` of the manager takes |
-/// | `host`, `port` | yes | yes, also several, separated by commas | | without `url` |
-/// | `socket` | yes | | | the path of a Unix socket, without `url`, `host` and `port`; PostgreSQL takes its directory as `host` |
+/// | `host`, `port` | yes | yes, also several, separated by commas | | instead of `url` |
+/// | `socket` | yes | | | the path of a Unix socket, instead of `url` or `host` and `port`; for PostgreSQL, set `host` to the socket's directory |
 /// | `user`, `password`, `database` | yes | yes | | these replace what the URL says |
 /// | `connect_timeout`, `read_timeout` | yes | yes | | `30s`, `500ms`, `none` |
 /// | `write_timeout` | yes | | | the same |
 /// | `init` | yes | yes | | a statement that runs on each new session |
 /// | `program_name`, `prefer_socket` | yes | | | a text; `true` or `false` |
-/// | `application_name`, `sslmode`, `target_session_attrs` | | yes | | as in a URL, and without `url` |
-/// | `path`, `memory` | | | yes | the database file, or `memory = true` |
+/// | `application_name`, `sslmode`, `target_session_attrs` | | yes | | as in a URL, but not together with `url` |
+/// | `path`, `memory` | | | yes | the database file, or `memory = true` without `path`, `mode` and `wal` |
 /// | `mode` | | | yes | `read_write_create`, `read_write`, `read_only` |
 /// | `busy_timeout` | | | yes | `5s` |
 /// | `wal` | | | yes | `true` or `false` |
 ///
-/// An unknown key, and a value that cannot be read, are errors when they are set. [`build`](Self::build)
-/// finds what is missing and what contradicts each other. Each error names the key. No error, and
-/// neither `Display`, `Debug` nor `Serialize`, shows a password or a URL.
+/// [`set`](Self::set) refuses an unknown key, and a value that it cannot read. [`build`](Self::build)
+/// refuses a missing setting, and two settings that contradict each other. Each error names the key. The
+/// errors, `Display`, `Debug` and `Serialize` show no password and no URL.
 ///
-/// A parameter of the URL that begins with `db.` is a setting, too:
+/// A parameter of `url` (SQLite: of `path`) that begins with `db.` is a setting, too:
 /// `mysql://app@db.example/shop?db.read_timeout=20s`.
 ///
 /// ```
@@ -93,7 +93,7 @@ pub type PostgresConfig = ManagerConfig<crate::postgres::PostgresManager>;
 pub type SqliteConfig = ManagerConfig<crate::sqlite::SqliteManager>;
 
 impl<M: Configured> ManagerConfig<M> {
-    /// No setting yet.
+    /// Starts without settings.
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")] {
@@ -122,13 +122,13 @@ impl<M: Configured> ManagerConfig<M> {
     ///
     /// # Errors
     ///
-    /// The key is unknown, or the value cannot be read. Nothing has changed then.
+    /// If the key is unknown, or the value cannot be read. `self` then stays as it was.
     pub fn set(&mut self, key: &str, value: &str) -> Result<(), ConfigError> {
         self.add([Entry::new(Source::Given, key, value)])
     }
 
     /// Sets entries from environment variables: `PREFIX_HOST`, `PREFIX_READ_TIMEOUT`. Reads the
-    /// environment once. Returns whether there was one.
+    /// environment once. Returns whether it found such a variable.
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")] {
@@ -139,12 +139,12 @@ impl<M: Configured> ManagerConfig<M> {
     ///
     /// # Errors
     ///
-    /// As [`set`](Self::set), with the name of the variable.
+    /// The same as [`set`](Self::set), with the name of the variable.
     pub fn set_from_env(&mut self, prefix: &str) -> Result<bool, ConfigError> {
         self.set_from_vars(prefix, entry::environment())
     }
 
-    /// The same as [`set_from_env`](Self::set_from_env), for variables that the caller has.
+    /// Does the same as [`set_from_env`](Self::set_from_env), with variables from the caller.
     fn set_from_vars(
         &mut self,
         prefix: &str,
@@ -205,7 +205,7 @@ impl<M: Configured> ManagerConfig<M> {
     ///
     /// # Errors
     ///
-    /// If a setting is missing, or two contradict each other. The error names one of them.
+    /// If a setting is missing, or two settings contradict each other. The error names one of them.
     pub fn build(&self) -> Result<M, ConfigError> {
         M::build(&Values(&self.entries)).map_err(|Problem { key, problem }| {
             match self.entries.iter().find(|entry| entry.key == key) {
@@ -234,15 +234,15 @@ impl<M: Configured> Default for ManagerConfig<M> {
     }
 }
 
-/// The entries. Secrets are shown as `***`.
+/// Prints the entries, and `***` for each secret.
 impl<M> fmt::Debug for ManagerConfig<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.entries.iter().map(|entry| (&entry.key, &entry.value))).finish()
     }
 }
 
-/// Each setting with the value that the manager will have, defaults included; without secrets. If no
-/// manager can be built, the reason.
+/// Prints each setting with the value that the manager will have, defaults included, but no secrets. If
+/// `build` fails, prints its error.
 impl<M: Configured> fmt::Display for ManagerConfig<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let manager = match self.build() {

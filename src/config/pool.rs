@@ -34,9 +34,9 @@ const PREFIX: &str = "pool.";
 /// | `nested_get` | `off`, `warn`, `error` |
 /// | `connect_backoff` | two times: `10ms..5s` |
 ///
-/// Each entry is checked when it is set: an unknown key, a key that the kind does not have, and a value
-/// that cannot be read are errors that name the key and what it takes. [`build`](Self::build) checks how
-/// the values go together. A later entry replaces an earlier one of the same key.
+/// [`set`](Self::set) checks each entry. It refuses an unknown key, a key that the kind does not have, and a
+/// value that it cannot read. The error names the key and the values that it takes. [`build`](Self::build)
+/// checks whether the values fit together. A later entry replaces an earlier one of the same key.
 ///
 /// ```
 /// use threadwise::{Pool, PoolConfig};
@@ -119,14 +119,14 @@ impl PoolConfig {
     ///
     /// # Errors
     ///
-    /// The key is unknown, the kind of pool does not have it, or the value cannot be read. Nothing has
-    /// changed then.
+    /// If the key is unknown, the kind of pool does not have it, or the value cannot be read. `self` then
+    /// stays as it was.
     pub fn set(&mut self, key: &str, value: &str) -> Result<(), ConfigError> {
         self.add([Entry::new(Source::Given, key, value)])
     }
 
     /// Sets entries from environment variables: `PREFIX_MAX_SIZE`, `PREFIX_KIND`. Reads the environment
-    /// once. Returns whether there was one.
+    /// once. Returns whether it found such a variable.
     ///
     /// ```
     /// # use threadwise::PoolConfig;
@@ -137,7 +137,7 @@ impl PoolConfig {
     ///
     /// # Errors
     ///
-    /// As [`set`](Self::set), with the name of the variable.
+    /// The same as [`set`](Self::set), with the name of the variable.
     pub fn set_from_env(&mut self, prefix: &str) -> Result<bool, ConfigError> {
         self.set_from_vars(prefix, entry::environment())
     }
@@ -167,7 +167,7 @@ impl PoolConfig {
     ///
     /// # Errors
     ///
-    /// As [`set`](Self::set), with the name of the parameter.
+    /// The same as [`set`](Self::set), with the name of the parameter.
     pub fn take_from_url<'u>(&mut self, url: &'u str) -> Result<Cow<'u, str>, ConfigError> {
         let (entries, rest) = entry::take_parameters(PREFIX, url);
         self.add(entries)?;
@@ -215,8 +215,8 @@ impl PoolConfig {
     ///
     /// # Errors
     ///
-    /// If the kind of pool does not have one of these settings: `kind` may have changed since it
-    /// was set.
+    /// If the kind of pool does not have one of the settings, because `kind` changed after the setting was
+    /// set.
     pub fn builder<M: ManageConnection>(&self) -> Result<AnyBuilder<M>, ConfigError> {
         let set = |builder: AnyBuilder<M>, entry: &Entry| entry.apply(self.kind, builder);
         self.entries.iter().try_fold(self.kind.builder(), set)
@@ -234,7 +234,7 @@ impl PoolConfig {
     ///
     /// # Errors
     ///
-    /// As the `build` of the kind's own builder: [`BuildError::Setting`] names a setting whose value is
+    /// The same as `build` of the kind's own builder. [`BuildError::Setting`] names a setting whose value is
     /// out of its range or contradicts another one.
     pub fn build<M: ManageConnection>(
         &self,

@@ -14,18 +14,18 @@ use super::error::ConfigError;
 #[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
 use super::manager::{Configured, ManagerConfig};
 
-/// Settings that a table can hold.
+/// Settings that `serde` can read from a table.
 trait Table: Default {
     const EXPECTS: &'static str;
 
-    /// Whether both entries set the same.
+    /// Whether both entries set the same setting.
     fn is_same_setting(one: &Entry, other: &Entry) -> bool;
 
     fn add(&mut self, entries: Vec<Entry>) -> Result<(), ConfigError>;
 }
 
-/// Reads a table of settings. Values are texts, numbers and booleans, as the format has them. Errors name
-/// the key; the format adds the line.
+/// Reads a table of settings. Values are texts, numbers and booleans of the file's format. Errors name the
+/// key, and the format's library adds the line.
 fn read_table<'de, T: Table, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     struct Reader<T>(PhantomData<T>);
 
@@ -77,7 +77,7 @@ impl<'de> Deserialize<'de> for PoolConfig {
     }
 }
 
-/// Writes the kind and the settings that were set. Defaults are left out.
+/// Writes the kind and the settings that the program or a source has set, without defaults.
 #[cfg(any(feature = "shared", feature = "persistent", feature = "queue"))]
 impl Serialize for PoolConfig {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -112,7 +112,7 @@ impl<'de, M: Configured> Deserialize<'de> for ManagerConfig<M> {
     }
 }
 
-/// Writes the settings that were set. Defaults and secrets are left out.
+/// Writes the settings that the program or a source has set, without defaults and secrets.
 #[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
 impl<M: Configured> Serialize for ManagerConfig<M> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,4 +1,4 @@
-//! How values are written.
+//! How a text becomes a value.
 
 use std::convert::Infallible;
 use std::str::FromStr;
@@ -41,7 +41,7 @@ pub(super) fn time_or_none(text: &str) -> Read<Option<Duration>> {
     parse_time(text).map(Some).ok_or_else(|| wrong_time(text, ", or `none` for no limit"))
 }
 
-/// A timeout of a manager: drivers take zero for no timeout.
+/// Reads a timeout of a manager. Refuses zero, because drivers take it for no timeout.
 pub(super) fn timeout(text: &str) -> Read<Option<Duration>> {
     match time_or_none(text)? {
         Some(Duration::ZERO) => {
@@ -58,7 +58,7 @@ pub(super) fn port(text: &str) -> Read<u16> {
     }
 }
 
-/// A text that means something.
+/// Reads a text that must not be empty.
 pub(super) fn text(text: &str) -> Read<&str> {
     if text.trim().is_empty() {
         Err("is empty; leave it out, or set a value".into())
@@ -67,7 +67,7 @@ pub(super) fn text(text: &str) -> Read<&str> {
     }
 }
 
-/// Two times with `..` in between.
+/// Reads two times with `..` in between.
 pub(super) fn two_times(text: &str) -> Read<(Duration, Duration)> {
     let times = text
         .split_once("..")
@@ -116,7 +116,7 @@ fn parse_time(text: &str) -> Option<Duration> {
     humantime::parse_duration(text.trim()).ok()
 }
 
-/// The problem with a time: often only its unit is missing.
+/// Describes the problem with a time. Often only its unit is missing.
 fn wrong_time(text: &str, otherwise: &str) -> String {
     let is_number = text.trim().parse::<f64>().is_ok();
     let example = if is_number { format!("{}s", text.trim()) } else { "30s".into() };

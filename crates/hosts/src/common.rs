@@ -1,4 +1,4 @@
-//! What all hosts of one view share, and their watchers with them.
+//! What the hosts of one view and their watchers share.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use threadwise_core::parts::fork;
 pub(crate) struct Common {
     /// Rises with each answer of a host, and when a manager turns to another host.
     news: AtomicU64,
-    /// Odd while watchers run. A watcher of another number ends.
+    /// Odd while watchers run. A watcher that was started under another number ends.
     watch_epoch: AtomicU64,
     /// The cluster of the first host that was ready, and the address of that host.
     cluster: OnceLock<(String, String)>,
@@ -33,14 +33,14 @@ impl Common {
         self.watch_epoch.load(Ordering::SeqCst)
     }
 
-    /// Starts or ends the watchers' epoch, if this is still the current one. Returns the new one.
+    /// Begins the next epoch, if `current` is still the current one. Returns the new epoch.
     pub(crate) fn next_watch_epoch(&self, current: u64) -> Option<u64> {
         let next = current + 1;
         let order = Ordering::SeqCst; // see `watch_epoch`
         self.watch_epoch.compare_exchange(current, next, order, order).is_ok().then_some(next)
     }
 
-    /// In a forked child no watcher runs.
+    /// Begins an epoch without watchers, in a forked child: none of the parent's threads runs there.
     pub(crate) fn forget_watchers(&self) {
         // SeqCst: see `watch_epoch`. The child has one thread only.
         self.watch_epoch
@@ -48,8 +48,8 @@ impl Common {
             .ok();
     }
 
-    /// The cluster that these hosts belong to, and the host that said so first. A host that is `ready`
-    /// decides it if none has.
+    /// Returns the cluster of these hosts, and the address of the host that named it. The first host that
+    /// is `ready` decides which cluster that is.
     pub(crate) fn cluster_of(
         &self,
         cluster: &str,

@@ -1,4 +1,4 @@
-//! What a host says of itself.
+//! What a host answers about itself.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 /// What a server does in its cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// It accepts writes: a single server, a primary, a node of a cluster that writes everywhere.
+    /// It accepts writes: a single server, a primary, or a node of a cluster in which every node does.
     Writer,
     /// It is read-only: a replica.
     Reader,
@@ -26,12 +26,12 @@ impl fmt::Display for Role {
 pub enum Refusal {
     /// It is not ready.
     NotReady,
-    /// It is read-only. This does not count for a pool of readers.
+    /// It is read-only. A pool of readers ignores this refusal.
     ReadOnly,
 }
 
-/// A server's answer to the question whether it can be used, and for what. A manager returns it from
-/// [`OneHost::condition`](crate::OneHost::condition).
+/// A server's answer to the question whether it is ready, and which role it has. A manager returns it
+/// from [`OneHost::condition`](crate::OneHost::condition).
 ///
 /// ```
 /// use threadwise_hosts::Condition;
@@ -61,7 +61,7 @@ impl Condition {
         Self::of(Ok(Role::Reader))
     }
 
-    /// The server answers, but can serve nothing now, for this reason.
+    /// The server answers, but cannot serve now, for this reason.
     #[must_use]
     pub fn not_ready(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::of(Err(reason.into()))
@@ -71,15 +71,16 @@ impl Condition {
         Self { use_for, server: None, cluster: None }
     }
 
-    /// Adds what identifies the server. Two hosts with the same server are refused when the hosts are
-    /// built.
+    /// Adds a text that identifies the server. [`HostsBuilder::build`](crate::HostsBuilder::build) refuses
+    /// two hosts with the same text. Without it,
+    /// [`log_in_every`](crate::HostsBuilder::log_in_every) cannot notice another server.
     #[must_use]
     pub fn with_server(mut self, server: impl Into<String>) -> Self {
         self.server = Some(server.into());
         self
     }
 
-    /// Adds what identifies the cluster. A host of another cluster is never used.
+    /// Adds a text that identifies the cluster. The pools never use a host of another cluster.
     #[must_use]
     pub fn with_cluster(mut self, cluster: impl Into<String>) -> Self {
         self.cluster = Some(cluster.into());

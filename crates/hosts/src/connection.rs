@@ -7,8 +7,7 @@ use std::sync::Arc;
 use crate::OneHost;
 use crate::host::{Host, Stamp};
 
-/// A connection to one of several hosts. Use it as the connection of the manager, to which it
-/// dereferences.
+/// A connection to one of several hosts. It dereferences to the connection of the host's own manager.
 pub struct HostConnection<M: OneHost> {
     pub(crate) conn: M::Connection,
     pub(crate) place: Place<M>,
@@ -19,7 +18,7 @@ pub struct HostConnection<M: OneHost> {
     pub(crate) is_refused: bool,
 }
 
-/// Counts a connection as one of its host while it lives.
+/// Counts a connection as open at its host, until this value is dropped.
 pub(crate) struct Place<M: OneHost> {
     host: Arc<Host<M>>,
     /// The host's number of forks when the connection was counted.
@@ -51,7 +50,8 @@ impl<M: OneHost> HostConnection<M> {
         Self { conn, place, stamp, is_reported: false, is_refused: false }
     }
 
-    /// Has the host asked at once, because this connection is of no use. The first call does it.
+    /// Wakes the watcher to ask the host at once, because this connection is unusable. Only the first call
+    /// does so.
     pub(crate) fn report(&mut self) {
         if !self.is_reported {
             self.is_reported = true;
@@ -59,7 +59,7 @@ impl<M: OneHost> HostConnection<M> {
         }
     }
 
-    /// The address of the host that the connection leads to.
+    /// Returns the address of the host that the connection leads to.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.place.address

@@ -1,10 +1,10 @@
-//! Why no host can be used, and why a list of hosts is refused.
+//! The errors: no host can be used, and the list of hosts is wrong.
 
 use std::fmt;
 
-/// No host can be used for what was asked. It names each host and its cause.
+/// No host can serve. The error names each host, and why it cannot.
 ///
-/// It is inside of the manager's error, as [`OneHost::no_host`](crate::OneHost::no_host) puts it there.
+/// [`OneHost::no_host`](crate::OneHost::no_host) puts it into the manager's error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoHost {
     wanted: &'static str,
@@ -16,13 +16,13 @@ impl NoHost {
         Self { wanted, causes }
     }
 
-    /// Each host's address, and why it could not be used.
+    /// Returns the address of each host, and why the host cannot serve.
     #[must_use]
     pub fn causes(&self) -> &[(String, String)] {
         &self.causes
     }
 
-    /// The addresses of all hosts, with commas between them.
+    /// Returns the addresses of all hosts, with commas between them.
     #[must_use]
     pub fn addresses(&self) -> String {
         let addresses: Vec<_> = self.causes.iter().map(|(address, _)| &**address).collect();
@@ -39,13 +39,13 @@ impl fmt::Display for NoHost {
 
 impl std::error::Error for NoHost {}
 
-/// Why [`HostsBuilder`](crate::HostsBuilder) refuses its hosts.
+/// Why [`HostsBuilder`](crate::HostsBuilder) refuses its list of hosts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HostsError {
     /// The list is empty.
     Empty,
-    /// The list has more than 64 hosts; this many.
+    /// The list has this many hosts, which is more than 64.
     TooMany(usize),
     /// Two entries of the list have the same address, or lead to the same server.
     Same {
@@ -63,7 +63,7 @@ pub enum HostsError {
         /// The second host and its cluster.
         second: (String, String),
     },
-    /// No host answered. Each host's address and error.
+    /// No host answered. The list has the address and the error of each host.
     AllDown(Vec<(String, String)>),
 }
 

@@ -1,4 +1,4 @@
-//! One host: its manager, and what is known of it.
+//! One host: its manager, and its last condition.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use crate::order::Wanted;
 use crate::watch::Watch;
 use crate::{Condition, OneHost, Role};
 
-/// What is known of a host.
+/// The state of a host, as its watcher and the dials found it last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Health {
-    /// It has not been asked yet.
+    /// No thread has asked it yet.
     Unknown,
-    /// It answered, and serves in this role.
+    /// It answered that it is ready and has this role.
     Ready(Role),
     /// It answered that it cannot serve, for this reason.
     NotReady(String),
@@ -43,7 +43,7 @@ impl fmt::Display for Health {
 /// The shortest limit of a question. To the system, zero means no limit.
 const SHORTEST_LIMIT: Duration = Duration::from_millis(1);
 
-/// What is known of a host, and when it was learned.
+/// What the host answered last, and when.
 #[derive(Clone, Debug)]
 pub(crate) struct Known {
     pub(crate) health: Health,
@@ -56,18 +56,18 @@ pub(crate) struct Known {
     pub(crate) is_suspected: bool,
     /// A connection broke or was refused after the host last answered.
     pub(crate) is_doubted: bool,
-    /// When the question was asked that was answered last.
+    /// When the question was asked to which the last answer belongs.
     asked: Option<Instant>,
 }
 
-/// A host. Its locks are held for a moment only, and `fork` waits meanwhile, so that a forked child
+/// A host. A thread holds its locks for a moment only, and `fork` waits meanwhile, so that a forked child
 /// finds them free.
 pub(crate) struct Host<M> {
     pub(crate) index: usize,
     pub(crate) address: String,
     pub(crate) manager: M,
     known: Mutex<Known>,
-    /// Rises when all connections to this host must be left.
+    /// Rises when the pools must leave this host.
     left: AtomicU64,
     /// Rises when the host stops being a writer.
     demoted: AtomicU64,
@@ -76,15 +76,18 @@ pub(crate) struct Host<M> {
     connections: AtomicUsize,
     /// Rises in a forked child. Connections of the parent do not count there.
     forks: AtomicU64,
-    /// Only one thread at a time asks a host that is known to be down.
+    /// A thread probes this host: its watcher, or a dial although the host could not serve before. No other
+    /// thread probes it meanwhile.
     is_probed: AtomicBool,
-    /// Whether connections are left when another server answers under the host's name.
+    /// Whether the pools close connections to the earlier server when another one answers under the host's
+    /// name.
     follows_name: bool,
     pub(crate) common: Arc<Common>,
     pub(crate) watch: Watch,
 }
 
-/// Which connections of a host still count: those whose stamp is that of the host.
+/// The numbers of a host when a connection was opened. If the host's numbers differ now, the pools close the
+/// connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stamp {
     left: u64,
@@ -105,13 +108,13 @@ impl Question {
         Self { asked: Instant::now(), ..self }
     }
 
-    /// Whether the connection that asks is left.
+    /// Whether the pools have left the host since the connection that asks was opened.
     pub(crate) fn has_left<M: OneHost>(self, host: &Host<M>) -> bool {
         host.has_left(self.stamp, Wanted::Any)
     }
 }
 
-/// What the host is after an answer, and the connection that asked.
+/// The health of a host after an answer, and the question with the stamp that counts from then on.
 pub(crate) struct Learned {
     pub(crate) health: Health,
     pub(crate) question: Question,
@@ -120,7 +123,7 @@ pub(crate) struct Learned {
 /// Why a new connection was not used.
 pub(crate) enum Unusable<E> {
     Error(E),
-    /// The host answered, and is not what was wanted.
+    /// The host answered, but is not ready or has the wrong role.
     Unfit(String),
 }
 
@@ -170,7 +173,7 @@ impl<M: OneHost> Host<M> {
         }
     }
 
-    /// Whether connections with this stamp must not be used any more by a manager that wants this.
+    /// Whether a manager that wants this must close connections with this stamp.
     pub(crate) fn has_left(&self, stamp: Stamp, wanted: Wanted) -> bool {
         // See `stamp` for the ordering.
         self.left.load(Ordering::Acquire) != stamp.left
@@ -181,7 +184,7 @@ impl<M: OneHost> Host<M> {
             }
     }
 
-    /// How many connections are open, of all pools.
+    /// Returns how many connections the pools of this process have open to this host.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed) // a count that only guides a choice
     }
@@ -199,15 +202,15 @@ impl<M: OneHost> Host<M> {
         }
     }
 
-    /// Notes that a connection broke or was refused, and has the host asked at once. Until it answers, a
-    /// dial that has another choice waits less long for it.
+    /// Notes that a connection broke or that the host refused its work, and wakes the watcher to ask the host
+    /// at once. Until the host answers, a dial that can try another host waits for it for a shorter time.
     pub(crate) fn doubt(&self) {
         fork::hold_off(|| self.known.lock().is_doubted = true);
         self.watch.ask_now();
     }
 
-    /// Notes that a dial failed, and has the host asked at once. Until it answers, new connections
-    /// prefer other hosts.
+    /// Notes that a dial failed, and wakes the watcher to ask the host at once. Until the host answers, new
+    /// connections prefer other hosts.
     fn suspect(&self) {
         fork::hold_off(|| self.known.lock().is_suspected = true);
         self.watch.ask_now();
@@ -228,19 +231,21 @@ impl<M: OneHost> Host<M> {
         Some(probe())
     }
 
-    /// Starts at zero in a forked child: no thread asks, and no connection is its own. Uses atomics alone.
+    /// Resets the counts in a forked child: no thread asks there, and the child has no connection of its own.
+    /// Uses atomics alone.
     pub(crate) fn forked(&self) {
         self.is_probed.store(false, Ordering::Relaxed); // the child's only thread, here and below
         self.connections.store(0, Ordering::Relaxed);
         self.forks.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A question on a connection that is dialed after this call. What is learned meanwhile counts.
+    /// Returns the question for a connection that the caller dials next. If a newer answer comes during the
+    /// dial, the newer answer counts.
     pub(crate) fn question(&self) -> Question {
         Question { stamp: self.stamp(), asked: Instant::now() }
     }
 
-    /// Opens a connection and asks the server what it is good for.
+    /// Opens a connection and asks the server for its condition.
     pub(crate) fn open(
         self: &Arc<Self>,
         fits: impl FnOnce(Role) -> bool,
@@ -284,8 +289,8 @@ impl<M: OneHost> Host<M> {
         Unusable::Error(error)
     }
 
-    /// Takes in what the server answered, unless something newer is known. `answer_time` is how long the
-    /// watcher's question took.
+    /// Stores the server's answer, unless an answer to a newer question came before. `answer_time` is how
+    /// long the watcher's question took.
     pub(crate) fn learn(
         &self,
         question: Question,
@@ -307,12 +312,12 @@ impl<M: OneHost> Host<M> {
         })
     }
 
-    /// Takes in that the server did not answer, or refused the login.
+    /// Stores that the server did not answer, or refused the login.
     pub(crate) fn learn_down(&self, question: Question, error: &M::Error) {
         self.change(question, Health::Down(chain(error).to_string()), None, |_| ());
     }
 
-    /// The problem if the server is of another cluster than the other hosts.
+    /// Returns a problem if the server belongs to another cluster than the other hosts.
     fn foreign(&self, condition: &Condition) -> Option<String> {
         let own = condition.cluster.as_ref()?;
         let (cluster, of) =
@@ -367,7 +372,7 @@ impl<M: OneHost> Host<M> {
         }
     }
 
-    /// One line in the log for each change, none for an answer that repeats the last one.
+    /// Writes one line into the log for each change, and none for an answer that repeats the last one.
     fn log(&self, before: &Health, now: &Health, has_moved: bool) {
         if has_moved {
             log::info!("{}: another server answers under this name now", self.address);

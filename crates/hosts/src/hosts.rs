@@ -15,19 +15,19 @@ use crate::order::{Seen, Wanted};
 use crate::watch::{self, Times};
 use crate::{HostsManager, OneHost};
 
-/// The hosts to leave are bits of one word.
+/// `Advice` stores a bit for each host in one word.
 pub(crate) const MOST_HOSTS: usize = 64;
 
-/// No host is the current one.
+/// The index that means: no host is the current one.
 const NONE: usize = usize::MAX;
 
-/// Several hosts, and what is known of each. Make it once in a program, and of it a manager for each pool:
-/// [`writer`](Self::writer), [`readers`](Self::readers) or [`any`](Self::any). All of them use one view:
-/// what one pool learns of a host, the others know.
+/// Several hosts, and the condition of each. Make one `Hosts` in a program, and make the manager of each pool
+/// from it: [`writer`](Self::writer), [`readers`](Self::readers) or [`any`](Self::any). These managers share
+/// one view: if one pool finds a host down, the other pools know it, too.
 ///
-/// While a manager of it is in use, a thread for each host (`threadwise-host`) asks the host once a second
-/// what it is good for, over a connection of its own. The server therefore has one more session of this
-/// process than the pools allow.
+/// While a pool uses one of these managers, each host has a watcher: a thread (`threadwise-host`) that asks
+/// the host once a second for its condition, over a connection of its own. The server therefore has one more
+/// session of this process than the limits of the pools.
 ///
 /// [The crate's page](crate) has an example.
 pub struct Hosts<M: OneHost> {
@@ -37,38 +37,38 @@ pub struct Hosts<M: OneHost> {
 /// What all managers of the hosts share.
 pub(crate) struct View<M: OneHost> {
     pub(crate) hosts: Vec<Arc<Host<M>>>,
-    /// The addresses of all, for messages.
+    /// The addresses of all hosts, for messages.
     pub(crate) addresses: String,
     pub(crate) times: Times,
     pub(crate) common: Arc<Common>,
-    /// The managers whose pool is not closed.
+    /// How many managers exist whose pool is not closed.
     users: AtomicUsize,
-    /// The host of [`Order::InOrder`](crate::Order::InOrder), for each value of `Wanted`: the pools of one
-    /// process write to the same host.
+    /// The current host of [`Order::InOrder`](crate::Order::InOrder), for each value of `Wanted`. It is here
+    /// so that all pools of a view write to the same host.
     current: [AtomicUsize; Wanted::COUNT],
     /// This process is a forked child, and the hosts' managers do not know it yet.
     tells_of_fork: AtomicBool,
 }
 
-/// Makes [`Hosts`].
+/// Builds [`Hosts`].
 pub struct HostsBuilder<M> {
     managers: Vec<M>,
     times: Times,
 }
 
-/// What is known of one host; see [`Hosts::status`].
+/// The status of one host. [`Hosts::status`] returns it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HostStatus {
-    /// The address that its manager gives.
+    /// The address that the host's manager returns.
     pub address: String,
-    /// What the host said last.
+    /// The host's last answer, or that it did not answer.
     pub health: Health,
-    /// How long it has been so.
+    /// For how long the host has had this role; or, if it is not ready, for how long it has had none.
     pub since: Duration,
-    /// The connections of this process's pools to it.
+    /// How many connections to the host the pools of this process have open.
     pub connections: usize,
-    /// How long it takes to answer its watcher, smoothed.
+    /// How long the host takes to answer its watcher: a moving average.
     pub answer_time: Option<Duration>,
 }
 
@@ -79,7 +79,7 @@ impl fmt::Display for HostStatus {
 }
 
 impl<M: OneHost> Hosts<M> {
-    /// Begins with one manager for each host, in the order of preference.
+    /// Starts a builder from one manager for each host. The first host is the preferred one.
     pub fn builder(managers: impl IntoIterator<Item = M>) -> HostsBuilder<M> {
         let times = Times {
             every: Duration::from_secs(1),
@@ -89,39 +89,39 @@ impl<M: OneHost> Hosts<M> {
         HostsBuilder { managers: managers.into_iter().collect(), times }
     }
 
-    /// A manager of connections to the host that accepts writes. If several do, as in a cluster that
-    /// writes everywhere, all writers of this value use the same one.
+    /// Returns a manager of connections to the host that accepts writes. If several hosts do, as in a Galera
+    /// cluster, all writers of this `Hosts` use the same one.
     #[must_use]
     pub fn writer(&self) -> HostsManager<M> {
         HostsManager::new(Arc::clone(&self.view), Wanted::Writer)
     }
 
-    /// A manager of connections to hosts that accept reads: to those that are read-only, or to a writer if
-    /// there is no other.
+    /// Returns a manager of connections for reads. They lead to the hosts that are read-only, or to a writer
+    /// if no read-only host can serve.
     #[must_use]
     pub fn readers(&self) -> HostsManager<M> {
         HostsManager::new(Arc::clone(&self.view), Wanted::Reader)
     }
 
-    /// A manager of connections to any host that is ready.
+    /// Returns a manager of connections to any host that is ready.
     #[must_use]
     pub fn any(&self) -> HostsManager<M> {
         HostsManager::new(Arc::clone(&self.view), Wanted::Any)
     }
 
-    /// What is known of each host, in the order of the list. Asks no server.
+    /// Returns the status of each host, in the order of the list. Asks no server.
     #[must_use]
     pub fn status(&self) -> Vec<HostStatus> {
         self.view.status()
     }
 
-    /// The managers of the hosts, in the order of the list: to change the credentials of each, for example.
+    /// Returns the managers of the hosts, in the order of the list, for example to change their credentials.
     pub fn managers(&self) -> impl Iterator<Item = &M> {
         self.view.hosts.iter().map(|host| &host.manager)
     }
 
-    /// Asks all hosts now, each on a thread of its own, and returns when all have answered or have
-    /// had their time.
+    /// Asks all hosts at the same time, each on a thread of its own. Returns when each host has answered or
+    /// its time is up.
     pub fn ask_now(&self) {
         self.view.ask_all();
     }
@@ -140,19 +140,20 @@ impl<M: OneHost> fmt::Debug for Hosts<M> {
 }
 
 impl<M: OneHost> HostsBuilder<M> {
-    /// Sets how often a host is asked what it is good for. One second unless set. A host that is down is
-    /// noticed earlier if a borrower has trouble with it.
+    /// Sets how often a watcher asks its host for its condition: every second unless set. If a connection to
+    /// the host breaks or a dial fails, the watcher asks earlier.
     #[must_use]
     pub fn ask_every(mut self, every: Duration) -> Self {
         self.times.every = every.max(Duration::from_millis(1));
         self
     }
 
-    /// Sets how long a watcher waits for a host's answer. Two seconds unless set. A host that does not
-    /// answer twice in a row within this time is down.
+    /// Sets how long a watcher waits for a host's answer: two seconds unless set. A host that twice in a row
+    /// does not answer within this time is down.
     ///
-    /// A dial waits for a host no longer than this if another host may serve instead. It waits for a quarter
-    /// of a second, or for ten times the host's usual time, if a connection to the host has just broken.
+    /// If another host may serve instead, a dial waits for a host no longer than this. If a connection to the
+    /// host has just broken, the dial waits for a quarter of a second, or for ten times the host's usual
+    /// answer time if that is longer.
     #[must_use]
     pub fn ask_timeout(mut self, timeout: Duration) -> Self {
         self.times.timeout = timeout.max(Duration::from_millis(1));
@@ -160,22 +161,26 @@ impl<M: OneHost> HostsBuilder<M> {
     }
 
     /// Sets how often a watcher opens a new connection, to notice that a host's name leads to another server.
-    /// The pools then leave their connections to the earlier server. `None`, the default, keeps them.
+    /// The pools then close their connections to the earlier server. With `None`, the default, they keep
+    /// them.
     ///
     /// Set it if a name moves, for example with the primary. Do not set it if a name leads to several
     /// servers in turn, as behind a proxy: each login would look like a move.
+    ///
+    /// It needs a manager that identifies the server
+    /// ([`Condition::with_server`](crate::Condition::with_server)). MySQL's does, and PostgreSQL's does not.
     #[must_use]
     pub fn log_in_every(mut self, every: impl Into<Option<Duration>>) -> Self {
         self.times.log_in_every = every.into();
         self
     }
 
-    /// Asks every host, all at the same time, and makes the view.
+    /// Builds the view, and asks all hosts at the same time.
     ///
     /// # Errors
     ///
-    /// If no host answers (with each host's error), and if two hosts are one and the same or belong to
-    /// different clusters.
+    /// The errors of [`build_lazy`](Self::build_lazy). Also if no host answers (with the error of each host),
+    /// if two hosts lead to the same server, or if two hosts belong to different clusters.
     pub fn build(self) -> Result<Hosts<M>, HostsError> {
         let hosts = self.build_lazy()?;
         hosts.ask_now();
@@ -183,11 +188,11 @@ impl<M: OneHost> HostsBuilder<M> {
         Ok(hosts)
     }
 
-    /// Makes the view without asking a host.
+    /// Builds the view without asking a host.
     ///
     /// # Errors
     ///
-    /// If the list is empty or has the same address twice.
+    /// If the list is empty, has more than 64 hosts or has the same address twice.
     pub fn build_lazy(self) -> Result<Hosts<M>, HostsError> {
         let common = Arc::new(Common::new());
         let follows_name = self.times.log_in_every.is_some();
@@ -222,7 +227,7 @@ impl<M: OneHost> HostsBuilder<M> {
 }
 
 impl<M: OneHost> View<M> {
-    /// What a choice is made from.
+    /// Returns what `order` needs to choose a host.
     pub(crate) fn seen(&self) -> Vec<Seen> {
         let seen = |host: &Arc<Host<M>>| {
             let Known { health, since, answer_time, is_suspected, is_doubted, .. } = host.known();
@@ -265,7 +270,7 @@ impl<M: OneHost> View<M> {
         });
     }
 
-    /// The first host with a cluster, and a host with another one.
+    /// Returns two hosts that belong to different clusters, if there are such hosts.
     fn foreign(&self) -> Option<((String, String), (String, String))> {
         let known = self.hosts.iter().map(|host| (host, host.known().cluster));
         let clusters: Vec<_> =
@@ -300,7 +305,7 @@ impl<M: OneHost> View<M> {
         Ok(())
     }
 
-    /// The host of `Order::InOrder`.
+    /// Returns the current host of `Order::InOrder`.
     pub(crate) fn current(&self, wanted: Wanted) -> Option<usize> {
         // Relaxed: a hint. A connection to another host retires when it is returned.
         Some(self.current[wanted as usize].load(Ordering::Relaxed)).filter(|&index| index != NONE)
@@ -337,8 +342,8 @@ impl<M: OneHost> View<M> {
 
     /// Starts or ends the watchers, so that they run if and only if a manager is in use.
     ///
-    /// SeqCst: a thread that changes `users` looks at the epoch then, and a thread that changes the
-    /// epoch looks at `users` then. So the later one of two sees what the other one did.
+    /// SeqCst: a thread that changes `users` then looks at the epoch, and a thread that changes the epoch
+    /// then looks at `users`. So the later of two threads sees what the earlier one did.
     fn follow_users(&self) {
         loop {
             let epoch = self.common.watch_epoch();
@@ -367,7 +372,7 @@ impl<M: OneHost> View<M> {
     }
 }
 
-/// In a forked child the watchers do not run. The next dial starts them.
+/// In a forked child no watcher runs. The next dial starts watchers.
 impl<M: OneHost> fork::ForkAware for View<M> {
     fn forked(&self) {
         self.hosts.iter().for_each(|host| host.forked());
@@ -376,7 +381,7 @@ impl<M: OneHost> fork::ForkAware for View<M> {
     }
 }
 
-/// No manager and no handle is left, so no pool opens connections any more.
+/// No manager and no `Hosts` exists any more, so no pool opens connections.
 impl<M: OneHost> Drop for View<M> {
     fn drop(&mut self) {
         for host in &self.hosts {
@@ -385,7 +390,7 @@ impl<M: OneHost> Drop for View<M> {
     }
 }
 
-/// For messages about hosts that were not tried: what is known of them.
+/// Describes the last condition of a host, for messages about hosts that the dial did not try.
 pub(crate) fn cause_of(seen: &Seen) -> String {
     format!("{} (for {:.1} s)", seen.health, seen.since.as_secs_f64())
 }

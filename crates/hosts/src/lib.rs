@@ -1,8 +1,9 @@
-//! One connection manager over several hosts, for the threadwise pools.
+//! One connection manager for several hosts, for the threadwise pools.
 //!
-//! A program whose database runs on several servers, a primary with replicas or a cluster, makes one
-//! [`Hosts`] from the managers of the hosts. A pool gets its manager from that. When a host goes away or
-//! changes its role, the pool leaves its connections to that host, and opens others elsewhere.
+//! Use it if your database runs on several servers: a primary with replicas, or a cluster. Make one
+//! [`Hosts`] from a manager for each host, and make the manager of each pool from that. When a host fails
+//! or changes its role, the pools *leave* it: they close each connection to it at the next check, and open
+//! new ones to another host.
 //!
 //! ```
 //! use std::io;
@@ -50,29 +51,31 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What happens when
+//! # What happens when a host fails
 //!
-//! | event | a pool on these hosts |
+//! | event | what the pools do |
 //! |---|---|
-//! | a connection breaks | asks its host at once, on the watcher's thread; until the host answers, a dial waits for it a quarter of a second and then tries another one |
-//! | a host refuses a dial | the same; until the host answers, new connections prefer other hosts |
-//! | the host does not answer twice in a row | leaves all its connections to the host when it meets them: on `get`, on return, in its own checks. It cuts off no borrower |
-//! | the host answers that it is not ready | the same |
-//! | the writer becomes read-only, or a reader a writer | the pool of [`writer`](Hosts::writer) or [`readers`](Hosts::readers) leaves it in the same way; that of [`any`](Hosts::any) stays |
-//! | a name leads to another server | the connections to the earlier one are left, if [`log_in_every`](HostsBuilder::log_in_every) is set |
-//! | a host refuses a statement, as a read-only one or one that is not ready | [`steady`](threadwise_core::Guard::steady) runs the work again on a connection to another host; other code gets the error |
-//! | the host comes back | the host is used again for new connections. Open connections do not go back, unless [`fail_back`](HostsManager::fail_back) says so |
-//! | all hosts are down | each attempt to connect asks each host, one thread at a time. The error names each host and its cause |
-//! | a host is of another cluster than the first that was ready | it is not used. A cluster that was created again needs a new `Hosts` |
+//! | a connection breaks | They wake the watcher, which asks the host at once. Until the host answers, a dial waits for it for a quarter of a second, or for ten times its usual answer time if that is longer, and then tries another host |
+//! | a dial fails | They wake the watcher. Until the host answers, new connections prefer other hosts |
+//! | the host does not answer its watcher twice in a row | They leave the host: they close each connection to it on `get`, on return, or in the pool's own checks. A borrowed connection stays open until its return |
+//! | the host answers that it is not ready | They leave the host |
+//! | the writer becomes read-only | Pools of [`writer`](Hosts::writer) leave the host |
+//! | a reader becomes a writer | Pools of [`readers`](Hosts::readers) leave the host |
+//! | a host name leads to another server | They close their connections to the earlier server, if [`log_in_every`](HostsBuilder::log_in_every) is set |
+//! | a host refuses a statement because it is read-only or not ready | [`steady`](threadwise_core::Guard::steady) runs the work again on a connection to another host. Without `steady`, the borrower gets the error |
+//! | the host recovers | New connections can use the host again. Open connections stay where they are, unless [`fail_back`](HostsManager::fail_back) is set |
+//! | all hosts are down | Each attempt to connect tries each host, but only one thread at a time tries the same host. The error names each host and its cause |
+//! | a host belongs to another cluster than the first host that was ready | They do not use it. If you create a cluster again, make a new `Hosts` |
 //!
-//! A statement that waits for a frozen host ends with the driver's read timeout, because the pools interrupt
-//! no statement. Set that timeout.
+//! The pools interrupt no statement. So a statement that waits for a frozen host ends with the driver's read
+//! timeout. Set that timeout.
 //!
 //! # Costs
 //!
-//! One thread and one session at the server for each host and process, and its question once a second
-//! ([`ask_every`](HostsBuilder::ask_every)). A new connection costs one question more. A `get` costs two
-//! loads more than without this crate; a return two more.
+//! For each host, the process has one more thread and one more session at the server. The thread asks its
+//! question once a second ([`ask_every`](HostsBuilder::ask_every)). A dial asks it once on the new
+//! connection. The free check costs two atomic loads more than without this crate, on each `get` and on each
+//! return. A return costs three loads besides.
 //!
 //! # Files
 //!
@@ -80,10 +83,10 @@
 //! |---|---|
 //! | `one_host`, `condition` | [`OneHost`], what a manager must answer; [`Condition`] and [`Role`], the answer |
 //! | `hosts` | [`Hosts`], the view of all hosts, and its builder |
-//! | `host`, `common`, `connection` | what is known of one host; what the hosts share; a connection that knows its host |
+//! | `host`, `common`, `connection` | the last condition of one host; what the hosts share; a connection that knows its host |
 //! | `order` | which host a connection goes to: functions without side effects |
-//! | `manager` | [`HostsManager`], what the pools ask |
-//! | `watch` | the threads that watch the hosts |
+//! | `manager` | [`HostsManager`], the manager that a pool gets |
+//! | `watch` | the watchers |
 //! | `error` | [`NoHost`] and [`HostsError`] |
 
 mod common;

@@ -1,4 +1,4 @@
-//! The manager of several hosts: what the pools ask of it.
+//! The manager of several hosts, which a pool uses.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -18,13 +18,16 @@ use crate::{OneHost, Role};
 
 /// Opens connections to the hosts of [`Hosts`](crate::Hosts). Give it to any pool.
 ///
-/// | question of the pool | answer |
+/// | method | what it does |
 /// |---|---|
-/// | `connect_within` | opens a connection to the best host, asks the host what it is good for, and tries the next one if it cannot serve; each host gets an equal part of the time that is left |
-/// | `has_broken_at` | also true if the host is down or not ready, if the writer is read-only now, or if a reader is a writer now |
-/// | `should_retire` | true if another host should have the connection; see [`fail_back`](Self::fail_back) |
-/// | `group` | the host's number, so that a pool suspects only connections to the same host |
-/// | everything else | the answer of the host's own manager |
+/// | `connect_within` | opens a connection to the best host and asks the host for its condition. If the host cannot serve, tries the next one. Each host gets an equal part of the time that is left |
+/// | `has_broken_at` | is also true if the host is down or not ready, if a writer has become read-only, or if a reader has become a writer |
+/// | `should_retire` | is also true if the connection should go to another host; see [`fail_back`](Self::fail_back) |
+/// | `on_error` | calls a refusal a lost connection, so that `steady` runs the work again on another host |
+/// | `group` | returns the host's number, so that a pool suspects only connections to the same host |
+/// | `info`, `address` | add the address of the host; return the addresses of all hosts |
+/// | `set_pool_name` | does nothing: give the name to the manager of each host |
+/// | most others | call the manager of the connection's host |
 pub struct HostsManager<M: OneHost> {
     view: Arc<View<M>>,
     wanted: Wanted,
@@ -51,27 +54,29 @@ impl<M: OneHost> HostsManager<M> {
         }
     }
 
-    /// Sets in which order the hosts are tried: [`Order::InOrder`] unless set, and
-    /// [`Order::LeastConnections`] for readers.
+    /// Sets the order in which a dial tries the hosts. Unless set, it is [`Order::LeastConnections`] for
+    /// readers and [`Order::InOrder`] for the others.
     #[must_use]
     pub fn order(mut self, order: Order) -> Self {
         self.order = order;
         self
     }
 
-    /// Sets whether connections go back to a better host: the earlier one of the list, the nearer one, or
-    /// the one with fewer connections. They do so one by one, when they are returned and no transaction is
-    /// open, after the better host has been ready for `steady_for`. `None`, the default, never goes back.
+    /// Sets whether connections move back to a better host: an earlier one in the list, a nearer one, or one
+    /// with fewer connections, as the [`order`](Self::order) says. The better host must first have been ready
+    /// for `steady_for`. Connections then move one by one, when a borrower returns them and no transaction is
+    /// open. Readers also move from a writer to a reader. With `None`, the default, connections never move
+    /// back.
     ///
-    /// Set it on a cluster that writes everywhere, so that all processes use the same writer again after
-    /// a host has come back.
+    /// Set it in a cluster in which every node accepts writes. After a host has recovered, all processes then
+    /// use the same writer again.
     #[must_use]
     pub fn fail_back(mut self, steady_for: impl Into<Option<Duration>>) -> Self {
         self.fail_back = steady_for.into();
         self
     }
 
-    /// The hosts, as a text with a line for each: what it said last, and how many connections lead to it.
+    /// Describes the hosts in a text with a line for each: its health, and how many connections lead to it.
     #[must_use]
     pub fn explain(&self) -> String {
         let lines = self.view.hosts.iter().zip(self.view.seen()).map(|(host, seen)| {
@@ -102,7 +107,7 @@ impl<M: OneHost> HostsManager<M> {
                 return Ok(conn);
             }
         }
-        // What is known of the others may be old: each is asked by one thread at a time.
+        // The last conditions of the others may be old, so try them. Only one thread at a time tries each.
         for (tried, &index) in found.others.iter().enumerate() {
             let limit = self.share(until, found.others.len() - tried, &seen[index]);
             let probe = || self.try_host(index, limit, &mut failures);
@@ -137,8 +142,9 @@ impl<M: OneHost> HostsManager<M> {
         }
     }
 
-    /// How long the first of `count` hosts may take: an equal part of the time that is left. If another
-    /// host comes after it, it gets no longer than its watcher waits for it, or less if it is doubted.
+    /// Returns how long the first of `count` hosts may take: an equal part of the time that is left. If
+    /// another host comes after it, it gets at most the time that its watcher waits for it, or less if it is
+    /// doubted.
     fn share(&self, until: Option<Instant>, count: usize, host: &Seen) -> Option<Duration> {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         let part = left.map(|left| left / u32::try_from(count).unwrap_or(u32::MAX).max(1));
@@ -146,15 +152,15 @@ impl<M: OneHost> HostsManager<M> {
         part.into_iter().chain(most).min()
     }
 
-    /// Makes a host the current one if there is none that can be used.
+    /// Makes this host the current one if no current host can be used.
     fn note_opened(&self, index: usize) {
         let seen = self.view.seen();
         let preferred = order::preferred(self.wanted, &seen, self.current(), self.fail_back);
         self.view.set_current(self.wanted, preferred.unwrap_or(index));
     }
 
-    /// Whether another host should have this connection. Costs two loads while no host has said anything
-    /// new.
+    /// Whether a connection to this host should move to another host. Costs three loads while no host has
+    /// answered.
     fn is_elsewhere(&self, host: &Host<M>) -> bool {
         if self.view.hosts.len() == 1 {
             return false;
@@ -178,7 +184,7 @@ impl<M: OneHost> HostsManager<M> {
         left
     }
 
-    /// The manager whose answer does not depend on the host.
+    /// Returns any manager, for questions whose answer does not depend on the host.
     fn any_manager(&self) -> &M {
         &self.view.hosts[0].manager
     }
@@ -198,9 +204,10 @@ impl<M: OneHost> Drop for HostsManager<M> {
     }
 }
 
-/// Which hosts to leave, as was decided last. Two threads may decide at the same time; either is right.
+/// The last decision from which hosts connections should retire. Two threads may decide at the same time.
+/// Either decision is right.
 struct Advice {
-    /// How much was known then: `View::news`. 0 is never.
+    /// The value of `Common::news` at that decision. 0 means that there was none.
     news: AtomicU64,
     /// A bit for each host.
     left: AtomicU64,
@@ -211,7 +218,7 @@ impl Advice {
         Self { news: AtomicU64::new(0), left: AtomicU64::new(0) }
     }
 
-    /// Whether to leave this host; `None` if something is new since that was decided.
+    /// Whether connections to this host should retire. `None` if a host has answered since that decision.
     fn of(&self, host: usize, news: u64) -> Option<bool> {
         // Acquire: pairs with the Release in `set`, so that the bits are those of this number or newer.
         (self.news.load(Ordering::Acquire) == news)
@@ -241,8 +248,8 @@ impl<E> Failures<E> {
 }
 
 impl<E: Error + Send + Sync + 'static> Failures<E> {
-    /// One error for all hosts. A shortage of this process is passed on as it is, and so is a permanent error
-    /// if each host gives one.
+    /// Makes one error from those of all hosts. Returns a shortage of this process unchanged, and a permanent
+    /// error if each host has one.
     fn into_error<M>(self, view: &View<M>, wanted: Wanted, known: Vec<String>) -> E
     where
         M: OneHost<Error = E>,
@@ -280,7 +287,7 @@ impl<M: OneHost> ManageConnection for HostsManager<M> {
         self.open(None)
     }
 
-    /// All hosts together get `limit`.
+    /// The hosts share `limit`.
     fn connect_within(&self, limit: Duration) -> Result<HostConnection<M>, M::Error> {
         self.open(Some(limit))
     }
@@ -310,11 +317,11 @@ impl<M: OneHost> ManageConnection for HostsManager<M> {
         self.has_broken_at(conn, Moment::Checkout)
     }
 
-    /// Also true if the host is down or not ready, or has changed the role for which it was chosen: the
-    /// pool then leaves all connections to it, as it comes across them. A borrowed connection is never cut
-    /// off.
+    /// Also true if the host is down or not ready, or no longer has the role for which it was chosen. The
+    /// pool then closes each connection to the host at its next check. A borrowed connection stays open until
+    /// its return.
     ///
-    /// A connection that turns out to be broken has its host asked at once.
+    /// If the connection is broken, wakes the watcher to ask the host at once.
     fn has_broken_at(&self, conn: &mut HostConnection<M>, moment: Moment) -> bool {
         if conn.is_refused || conn.place.has_left(conn.stamp, self.wanted) {
             return true;
@@ -362,7 +369,7 @@ impl<M: OneHost> ManageConnection for HostsManager<M> {
         conn.place.manager.in_transaction_shared(&conn.conn)
     }
 
-    /// Also true if another host should have the connection; see [`fail_back`](HostsManager::fail_back).
+    /// Also true if the connection should move to another host; see [`fail_back`](HostsManager::fail_back).
     fn should_retire(&self, conn: &mut HostConnection<M>) -> bool {
         conn.place.manager.should_retire(&mut conn.conn) || self.is_elsewhere(&conn.place)
     }
@@ -379,8 +386,8 @@ impl<M: OneHost> ManageConnection for HostsManager<M> {
         self.any_manager().is_lost(error)
     }
 
-    /// The answer of the host's own manager. A host that refuses the work has done nothing of it, so the
-    /// connection counts as lost then, and the work may run again on another host.
+    /// Asks the host's own manager. If the host refused the work, it has done none of it. The connection then
+    /// counts as lost, so that the work may run again on another host.
     fn on_error(&self, conn: &mut HostConnection<M>, error: &M::Error) -> Outcome {
         let mut outcome = conn.place.manager.on_error(&mut conn.conn, error);
         if outcome == Outcome::Failed {
@@ -408,7 +415,7 @@ impl<M: OneHost> ManageConnection for HostsManager<M> {
         self.any_manager().not_reconnected(error, cause)
     }
 
-    /// The addresses of all hosts, with commas between them.
+    /// Returns the addresses of all hosts, with commas between them.
     fn address(&self) -> Option<Cow<'_, str>> {
         Some((&*self.view.addresses).into())
     }
@@ -418,8 +425,8 @@ impl<M: OneHost> ManageConnection for HostsManager<M> {
         place.manager.forget_in_child(conn);
     }
 
-    /// Ends the watchers with the last pool that uses these hosts. The managers of the hosts learn it when
-    /// [`Hosts`](crate::Hosts) is gone, too, since it can make another pool's manager.
+    /// Ends the watchers if this is the last pool that uses these hosts. The managers of the hosts are told
+    /// only when [`Hosts`](crate::Hosts) is dropped, too, because it can make a manager for another pool.
     fn pool_closed(&self) {
         self.stop_using();
     }
@@ -429,7 +436,8 @@ impl<M: OneHost> ManageConnection for HostsManager<M> {
         self.view.tell_of_fork();
     }
 
-    /// Does nothing: the managers of the hosts are shared by all pools. Give the name to each of them.
+    /// Does nothing, because several pools can share the managers of the hosts. Give the name to each of
+    /// them.
     fn set_pool_name(&mut self, _: &str) {}
 
     fn close(&self, conn: HostConnection<M>) {

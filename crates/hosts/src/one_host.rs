@@ -1,4 +1,4 @@
-//! What the manager of several hosts asks of the manager of one.
+//! What the manager of several hosts needs from the manager of one host.
 
 use std::time::Duration;
 
@@ -6,28 +6,28 @@ use threadwise_core::ManageConnection;
 
 use crate::{Condition, NoHost, Refusal};
 
-/// A manager of connections to one host that can say what the host is good for. [`Hosts`](crate::Hosts)
-/// takes one of them for each host.
+/// A manager of connections to one host, which can ask the host for its condition. [`Hosts`](crate::Hosts)
+/// takes one for each host.
 pub trait OneHost: ManageConnection {
     /// Asks the server whether it is ready, and whether it accepts writes. Must leave the session as it
-    /// was. Typically costs a round trip or two.
+    /// was. Typically costs one or two round trips.
     ///
-    /// It is called on each new connection, by the thread that opens it, and again and again by the
-    /// thread that watches the host, on a connection of its own.
+    /// The thread that opens a connection calls this method on it. The watcher calls it regularly, on a
+    /// connection of its own.
     ///
     /// # Errors
     ///
-    /// If the server does not answer within `limit`, or its answer cannot be understood. The connection
-    /// is closed then.
+    /// If the server does not answer within `limit`, or the manager does not understand its answer. The
+    /// caller then closes the connection.
     fn condition(
         &self,
         conn: &mut Self::Connection,
         limit: Duration,
     ) -> Result<Condition, Self::Error>;
 
-    /// Whether `error`, which a use of the connection returned, says that the host refuses the work and has
-    /// done nothing of it, so that another host may do it. [`steady`](threadwise_core::Guard::steady) then
-    /// runs the work again, on a new connection.
+    /// Returns a refusal if `error`, from a use of the connection, says that the host has refused the work
+    /// and done none of it. [`steady`](threadwise_core::Guard::steady) then runs the work again on a
+    /// connection to another host.
     ///
     /// The default is `None`.
     fn refusal(&self, conn: &mut Self::Connection, error: &Self::Error) -> Option<Refusal> {
@@ -35,7 +35,7 @@ pub trait OneHost: ManageConnection {
         None
     }
 
-    /// Turns the error that no host can be used into the manager's error. It must not be
-    /// [permanent](ManageConnection::is_permanent): a host may come back.
+    /// Makes the manager's error from the list of hosts that cannot serve. It must not be
+    /// [permanent](ManageConnection::is_permanent), because a host may recover.
     fn no_host(problem: NoHost) -> Self::Error;
 }

@@ -1,4 +1,4 @@
-//! Which host a new connection goes to, and which hosts are left gently.
+//! Which host a new connection goes to, and from which hosts connections retire.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -6,19 +6,19 @@ use std::time::Duration;
 use crate::host::{Health, role};
 use crate::{Refusal, Role};
 
-/// In which order the hosts are tried.
+/// The order in which a dial tries the hosts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Order {
-    /// The first of the list that can be used, for all connections. It stays with that host as long as
-    /// the host can be used, also after an earlier one has come back.
+    /// All connections go to the first host of the list that can be used. They stay with that host as long as
+    /// it can be used, even after an earlier host has recovered.
     #[default]
     InOrder,
-    /// The host with the fewest connections of this process.
+    /// Each new connection goes to the host with the fewest connections of this process.
     LeastConnections,
     /// Each new connection goes to the next host of the list.
     RoundRobin,
-    /// The host that answers its watcher fastest.
+    /// Each new connection goes to the host that answers its watcher fastest.
     Nearest,
 }
 
@@ -39,7 +39,7 @@ impl Wanted {
         self != Self::Writer || role == Role::Writer
     }
 
-    /// Whether such a refusal means that another host must do the work.
+    /// Whether another host must do the work after this refusal.
     pub(crate) fn needs_another(self, refusal: Refusal) -> bool {
         self == Self::Writer || refusal == Refusal::NotReady
     }
@@ -53,11 +53,11 @@ impl Wanted {
     }
 }
 
-/// How long a dial waits at least for a host whose last connection broke. A server that is shutting down
-/// accepts connections for a second, and says nothing.
+/// The least time that a dial waits for a host whose last connection broke. It is short because a server that
+/// is shutting down may accept connections for a second and not answer.
 const SHORT_PATIENCE: Duration = Duration::from_millis(250);
 
-/// What a choice is made from: one host at this moment.
+/// One host at this moment, as far as a choice needs it.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) health: Health,
@@ -65,12 +65,12 @@ pub(crate) struct Seen {
     pub(crate) is_doubted: bool,
     pub(crate) connections: usize,
     pub(crate) answer_time: Option<Duration>,
-    /// How long it has been as it is.
+    /// How long it has had its role, or none.
     pub(crate) since: Duration,
 }
 
 impl Seen {
-    /// How long a dial waits for the host if another one may serve instead.
+    /// Returns how long a dial waits for this host if another host may serve instead.
     pub(crate) fn patience(&self, usual: Duration) -> Duration {
         if self.is_doubted {
             usual.min(SHORT_PATIENCE.max(self.answer_time.unwrap_or_default() * 10))
@@ -101,8 +101,8 @@ fn class(host: &Seen, wanted: Wanted) -> Option<Class> {
     }
 }
 
-/// The hosts that a new connection tries, the best first, and those that it asks if all of these fail: what
-/// is known says that they cannot serve.
+/// The hosts that a dial tries, the best first; and the hosts that could not serve when they were last asked,
+/// which a dial tries only if all the first ones fail.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Candidates {
     pub(crate) usable: Vec<usize>,
@@ -144,8 +144,8 @@ pub(crate) fn candidates(
     Candidates { usable: usable.into_iter().map(|(_, index)| index).collect(), others }
 }
 
-/// The host that [`Order::InOrder`] stays with, or returns to. With `fail_back`, a host counts as good if
-/// it has been so for that long.
+/// Returns the host that [`Order::InOrder`] stays with or moves back to. With `fail_back`, it moves back only
+/// to a host that has been good for that long.
 pub(crate) fn preferred(
     wanted: Wanted,
     hosts: &[Seen],
@@ -165,7 +165,7 @@ pub(crate) fn preferred(
         .min_by_key(|&index| (class(&hosts[index], wanted), index))
 }
 
-/// The hosts that are left gently, one connection after the other as it is returned.
+/// Returns the hosts from which connections retire, one after the other when a borrower returns them.
 pub(crate) fn to_leave(
     order: Order,
     wanted: Wanted,
@@ -190,7 +190,7 @@ pub(crate) fn to_leave(
         Order::Nearest => {
             let time = |index: usize| hosts[index].answer_time;
             let nearest = steady_hosts.iter().filter_map(|&other| time(other)).min();
-            // Twice as far, and by more than a wobble: hosts that are alike are not changed.
+            // Twice as far, and by more than a millisecond: connections do not move between similar hosts.
             matches!((time(index), nearest), (Some(own), Some(nearest))
                 if own > nearest * 2 && own > nearest + Duration::from_millis(1))
         }

@@ -1,4 +1,4 @@
-//! The thread that watches a host: it asks the host again and again what it is good for.
+//! The watcher: the thread that asks a host regularly for its condition.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,10 +12,10 @@ use crate::OneHost;
 use crate::common::Common;
 use crate::host::{Host, Question};
 
-/// The shortest pause between two questions, however often borrowers have trouble.
+/// The shortest pause between two questions, however often connections break.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// When a host is asked, and for how long.
+/// How often a watcher asks its host, and how long it waits for the answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
     pub(crate) every: Duration,
@@ -24,11 +24,11 @@ pub(crate) struct Times {
     pub(crate) log_in_every: Option<Duration>,
 }
 
-/// What wakes the watcher of one host. `fork` waits while the lock is held, so that a forked child finds
-/// it free.
+/// Wakes the watcher of one host. `fork` waits while a thread holds the lock, so that a forked child finds it
+/// free.
 pub(crate) struct Watch {
     asks_now: AtomicBool,
-    /// The watcher's thread could not be started.
+    /// The system refused the watcher's thread.
     is_missing: AtomicBool,
     thread: Mutex<Option<Thread>>,
 }
@@ -49,22 +49,23 @@ impl Watch {
         }
     }
 
-    /// Has the watcher ask at once.
+    /// Wakes the watcher to ask at once.
     pub(crate) fn ask_now(&self) {
         self.asks_now.store(true, Ordering::Release); // pairs with the Acquire in `is_asked`
         self.wake();
     }
 
-    /// Wakes the watcher: it has a question to ask, or its epoch is over.
+    /// Wakes the watcher, because it should ask or because its epoch is over.
     pub(crate) fn wake(&self) {
         if let Some(thread) = fork::hold_off(|| self.thread.lock().clone()) {
             thread.unpark();
         }
     }
 
-    /// Takes calls of `wake` from now on, instead of the watcher of an earlier epoch. That one ends.
+    /// Registers the calling thread as the one that `wake` wakes. Wakes the watcher of an earlier epoch,
+    /// which then ends.
     ///
-    /// A call of `wake` before this one is not lost: what it is about is visible after the lock.
+    /// An earlier call of `wake` is not lost: its reason is visible to this thread after the lock.
     fn register(&self, common: &Common, epoch: u64) {
         let earlier = fork::hold_off(|| {
             let mut thread = self.thread.lock();
@@ -80,7 +81,7 @@ impl Watch {
         self.asks_now.swap(false, Ordering::Acquire)
     }
 
-    /// Waits until the next question is due. `false` if the epoch is over.
+    /// Waits until the next question is due. Returns `false` if the epoch is over.
     fn wait(&self, common: &Common, epoch: u64, every: Duration) -> bool {
         let begun = Instant::now();
         let shortest = SHORTEST_PAUSE.min(every);
@@ -92,7 +93,7 @@ impl Watch {
             if waited >= every || (waited >= shortest && self.is_asked()) {
                 return true;
             }
-            // While it is asked, it wakes at the end of the shortest pause. Relaxed: `is_asked` decides.
+            // After `ask_now`, wait only for the shortest pause. Relaxed: `is_asked` decides.
             let is_asked = self.asks_now.load(Ordering::Relaxed);
             let until = if is_asked { shortest } else { every };
             thread::park_timeout(until.saturating_sub(waited));
@@ -125,14 +126,14 @@ fn run<M: OneHost>(host: &Host<M>, epoch: u64, times: Times) {
     host.watch.register(&host.common, epoch);
     let mut own = None;
     while host.watch.wait(&host.common, epoch, times.every) {
-        // The panic hook has printed a panic of the manager. It teaches nothing about the host.
+        // The panic hook has printed a panic of the manager. The panic says nothing about the host.
         let _ = foreign::call(|| host.as_only_prober(|| ask(host, &mut own, times)));
     }
     let _ = foreign::call(|| close(host, own));
 }
 
-/// Asks a host once, on the watcher's own connection, or on a new one if that has failed. A host that
-/// answers on neither is down.
+/// Asks a host once, on the watcher's own connection. If that fails, asks again on a new connection. A host
+/// that answers on neither is down.
 pub(crate) fn ask<M: OneHost>(host: &Host<M>, own: &mut Option<Own<M::Connection>>, times: Times) {
     if let Some(mut usual) = own.take() {
         if is_over(host, &usual, times) {
@@ -147,13 +148,13 @@ pub(crate) fn ask<M: OneHost>(host: &Host<M>, own: &mut Option<Own<M::Connection
     let question = host.question();
     match open(host, question, times) {
         Ok(opened) => *own = Some(opened),
-        // It says nothing about the host.
+        // A shortage says nothing about the host.
         Err(error) if host.manager.is_shortage(&error) => {}
         Err(error) => host.learn_down(question, &error),
     }
 }
 
-/// Closes what [`ask`] has opened.
+/// Closes the connection that [`ask`] has opened.
 pub(crate) fn close<M: OneHost>(host: &Host<M>, own: Option<Own<M::Connection>>) {
     if let Some(own) = own {
         host.manager.close(own.conn);

@@ -105,27 +105,27 @@
 //!
 //! # Several hosts
 //!
-//! A manager has one host. [`MysqlManager::each_from_url`] makes one for each host of a URL, and with the
-//! feature `hosts` the crate `threadwise-hosts` makes one manager of them, which follows the writer of a
-//! primary with replicas or of a Galera cluster.
+//! A manager has one host. [`MysqlManager::each_from_url`] makes a manager for each host of a URL. With the
+//! feature `hosts`, the crate `threadwise-hosts` makes one manager of these. It follows the writer of a
+//! primary with replicas, or of a Galera cluster. It recognises a replica by `read_only`, so set that.
 //!
 //! # Errors
 //!
-//! [`classify`] has the table by which the pools treat errors.
+//! The table of [`classify`] says what each error means, and how the pools treat it.
 //!
-//! If an error comes while the server may be committing, the server may have committed or not. The
-//! connection knows when that is: while a `COMMIT` runs, a change outside of a transaction, or a
-//! statement that commits by itself. Such an error has the class [`ErrorClass::Unknown`], its message
-//! says so, and `steady` returns it without running the work again
-//! ([`Outcome::Unknown`](threadwise_core::Outcome::Unknown)). Look for the changes before you make
-//! them again, or give them a unique key, so that a second try does no harm.
+//! If an error comes while the server may be committing, the program cannot tell whether the server has
+//! committed. The server may be committing while it runs a `COMMIT`, a change outside of a transaction, or a
+//! statement that commits by itself. The connection knows when one of these runs. Such an error has the class
+//! [`ErrorClass::Unknown`], and its message says so. `steady` returns the error and does not run the work
+//! again ([`Outcome::Unknown`](threadwise_core::Outcome::Unknown)). Look for the changes before you make them
+//! again, or give them a unique key, so that a second try does no harm.
 //!
-//! For this, each change costs a look at the socket (0.4 µs): a connection that the server has closed
-//! in the meantime is found before the change is sent, and is only lost.
+//! Before each change, the connection looks at the socket, which costs 0.4 µs. If the server has already
+//! closed the connection, nothing is sent, and the connection is only lost.
 //!
-//! Two things are beyond it. In a table without transactions, every error can leave a part of a
-//! statement's changes. And a view that a query reads may call a stored function that writes: the
-//! query counts as one that only reads.
+//! The manager cannot help in two cases. In a table without transactions, every error can leave a part of a
+//! statement's changes. And if a query reads a view that calls a stored function that writes, the query
+//! counts as one that only reads.
 
 mod addresses;
 mod connection;

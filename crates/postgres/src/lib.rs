@@ -40,9 +40,8 @@
 //! work. [`credentials_from`](PostgresManager::credentials_from) asks a function for them at each
 //! connect, for tokens that expire.
 //!
-//! `sslmode=require` without a connector is an error, and so is `prefer` with a server whose handshake
-//! fails; with a server that offers no TLS, `prefer` goes on without. Certificates are the connector's
-//! business.
+//! `sslmode=require` without a connector is an error, and so is `prefer` if the TLS handshake fails. If the
+//! server offers no TLS, `prefer` connects without it. The connector checks the certificates.
 //!
 //! # What the next user finds
 //!
@@ -84,12 +83,12 @@
 //!
 //! # How it watches
 //!
-//! The driver lets its user provide the stream below it, since that is how it does TLS. The manager
-//! provides one that passes bytes on and reads along, with or without TLS. So it knows the
-//! transaction's status from the server itself, limits each wait, and looks at an idle socket in some
-//! microseconds without a round trip. Over a Unix socket, the driver first connects to a listener of
-//! the manager on the loopback address, which accepts nothing and is closed at once, since the driver
-//! gives no stream away for a Unix socket. (`DESIGN.md` in this crate's source has the reasons.)
+//! The driver takes its stream from its user, because its TLS works that way. The manager provides a
+//! stream that passes the bytes on and reads them, with or without TLS. So it knows the transaction's
+//! status from the server itself, limits each wait, and looks at an idle socket in some microseconds
+//! without a round trip. For a Unix socket, the driver does not let its user provide the stream. There, the
+//! driver first connects to a listener of the manager on the loopback address. This listener accepts
+//! nothing, and the manager closes it at once. (`DESIGN.md` in this crate's source has the reasons.)
 //!
 //! Servers: PostgreSQL 15 (tested); nothing that is newer than 12 is used, but for `MERGE` and the like
 //! in your statements. A proxy that shares sessions between clients by transaction (PgBouncer) keeps no
@@ -100,20 +99,27 @@
 //!
 //! # Errors
 //!
-//! [`classify`] has the table by which the pools treat errors.
+//! The table of [`classify`] says what each error means, and how the pools treat it.
 //!
-//! If the connection is lost while the server may be committing, the server may have committed or not.
-//! The manager sees on the wire what was sent and what was answered. So it knows when that is: while
-//! a `COMMIT` runs, a change outside of a transaction, or a text with several statements. The driver's
-//! error does not say so, but the outcome does
-//! ([`Outcome::Unknown`](threadwise_core::Outcome::Unknown)), and `steady` returns the error without
-//! running the work again. Look for the changes before you make them again, or give them a unique
-//! key, so that a second try does no harm.
+//! If the connection is lost while the server may be committing, the program cannot tell whether the server
+//! has committed. The server may be committing while it runs a `COMMIT`, a change outside of a transaction,
+//! or a text with several statements. The manager reads the requests and the answers on the wire, so it knows
+//! when one of these runs. The driver's error does not say so. The outcome does
+//! ([`Outcome::Unknown`](threadwise_core::Outcome::Unknown)), and `steady` returns the error and does not run
+//! the work again. Look for the changes before you make them again, or give them a unique key, so that a
+//! second try does no harm.
 //!
-//! A session that the server has ended before a request is sent is only lost.
+//! If the server ended the session before the request was sent, the connection is only lost.
 //!
-//! A view that a query reads may call a function that writes. The query counts as one that only
-//! reads.
+//! If a query reads a view that calls a function that writes, the query counts as one that only reads.
+//!
+//! # Several hosts
+//!
+//! A manager can have several hosts, and connects to the first one that answers and has the wanted
+//! `target_session_attrs`. Between two connects, it notices a change of roles only if a server refuses a
+//! write. With the feature `hosts`, the crate `threadwise-hosts` makes one manager of several managers, one
+//! for each host. It watches the hosts. A standby, and a server with `default_transaction_read_only`, is a
+//! reader.
 
 mod cancel;
 mod connection;

@@ -1,17 +1,17 @@
-//! What a manager can be told by texts.
+//! The settings that a manager reads from texts.
 
 use crate::config::entry::Entry;
 use crate::config::value::Read;
 
-/// A connection manager whose settings can be read from texts, by a
-/// [`ManagerConfig`](crate::ManagerConfig): those of this family.
+/// A connection manager whose settings [`ManagerConfig`](crate::ManagerConfig) can read from texts. Only the
+/// managers of this project implement it.
 pub trait Configured: Keys {}
 
 impl<M: Keys> Configured for M {}
 
 /// The keys of a manager. Not public: only this crate knows managers by their keys.
 pub trait Keys: Sized {
-    /// What has these settings, for messages.
+    /// The name of the manager, for messages.
     const WHAT: &'static str;
     /// The key whose value is a URL, with parameters.
     const URL_KEY: &'static str;
@@ -38,13 +38,13 @@ impl Key {
         Self { name, check, is_secret: false }
     }
 
-    /// A setting whose value no message shows.
+    /// Makes a key whose value no message shows.
     pub(in crate::config) const fn secret(name: &'static str, check: fn(&str) -> Read<()>) -> Self {
         Self { name, check, is_secret: true }
     }
 }
 
-/// What is wrong with a setting beside the others.
+/// A problem of one setting together with the others.
 #[derive(Debug)]
 pub struct Problem {
     pub(in crate::config) key: &'static str,
@@ -60,7 +60,7 @@ impl<'e> Values<'e> {
         self.0.iter().find(|entry| entry.key == key).map(|entry| &*entry.value)
     }
 
-    /// The value of `key`, if it is set.
+    /// Returns the value of `key`, if it is set.
     pub(in crate::config) fn read<T>(
         &self,
         key: &'static str,
@@ -86,7 +86,7 @@ impl<'e> Values<'e> {
     }
 }
 
-/// The problem with a setting without which there is no manager.
+/// Describes the problem that a required setting is missing.
 pub(in crate::config) fn missing(key: &'static str, instead: &str) -> Problem {
     Problem { key, problem: format!("is missing; set it, or {instead}") }
 }
