@@ -287,6 +287,7 @@ impl Shared {
         while holds.load(SeqCst) && !self.has_cut() {
             thread::sleep(LOOK);
         }
+        drop(lock(&self.streams)); // a cut that has begun shuts both sockets down first
     }
 
     /// Whether the connections that were open have been cut.
