@@ -301,7 +301,6 @@ impl<T, E> Handoff<T, E> {
     /// it, returns the reason, and the connection counts as being closed from now on. Otherwise
     /// clears the flags and returns `None`. If `may_expire` is false, the end of its lifetime is no
     /// reason.
-    /// any more. With `may_expire` false, the end of its lifetime is no reason.
     pub(crate) fn decide(
         &self,
         owned: &Owned<'_, T>,
