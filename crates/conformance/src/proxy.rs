@@ -24,7 +24,6 @@ struct Shared {
     /// Whether the system accepts connections. Locked while that changes.
     listens: Mutex<bool>,
     ends: AtomicBool,
-    frozen: AtomicBool,
     holds_questions: AtomicBool,
     holds_answers: AtomicBool,
     /// How many pieces of data the proxy has held back.
@@ -56,7 +55,6 @@ impl Proxy {
             refuses: AtomicBool::new(false),
             listens: Mutex::new(true),
             ends: AtomicBool::new(false),
-            frozen: AtomicBool::new(false),
             holds_questions: AtomicBool::new(false),
             holds_answers: AtomicBool::new(false),
             held: AtomicU64::new(0),
@@ -92,13 +90,13 @@ impl Proxy {
     }
 
     /// Holds back what the clients send from now on, on all connections, until these are cut or the
-    /// proxy [serves](Self::serve) again.
+    /// proxy [thaws](Self::thaw) or [serves](Self::serve).
     pub fn hold_questions(&self) {
         self.shared.holds_questions.store(true, SeqCst);
     }
 
     /// Holds back what the server sends from now on, on all connections, until these are cut or the
-    /// proxy [serves](Self::serve) again.
+    /// proxy [thaws](Self::thaw) or [serves](Self::serve).
     pub fn hold_answers(&self) {
         self.shared.holds_answers.store(true, SeqCst);
     }
@@ -112,12 +110,14 @@ impl Proxy {
     /// Forwards nothing from now on, on no connection, until [`thaw`](Self::thaw). Still accepts
     /// connections.
     pub fn freeze(&self) {
-        self.shared.frozen.store(true, SeqCst);
+        self.hold_questions();
+        self.hold_answers();
     }
 
     /// Forwards what was held back, and everything from now on.
     pub fn thaw(&self) {
-        self.shared.frozen.store(false, SeqCst);
+        self.shared.holds_questions.store(false, SeqCst);
+        self.shared.holds_answers.store(false, SeqCst);
     }
 
     /// Cuts all connections over which something has been sent. Accepts new ones.
@@ -138,8 +138,7 @@ impl Proxy {
     ///
     /// If another program has taken the port.
     pub fn serve(&self) {
-        self.shared.holds_questions.store(false, SeqCst);
-        self.shared.holds_answers.store(false, SeqCst);
+        self.thaw();
         self.shared.refuses.store(false, SeqCst);
         crate::wait::until("the proxy to listen again", || self.is_listening());
     }
@@ -246,7 +245,6 @@ impl Shared {
         let server_spoke = AtomicBool::new(false);
         let back = || {
             let _ = copy(&from_server, &to_client, || {
-                self.await_thaw();
                 thread::sleep(*lock(&self.answer_delay));
                 self.hold_back(&self.holds_answers);
                 server_spoke.store(true, SeqCst);
@@ -262,19 +260,11 @@ impl Shared {
 
     fn forward(&self, client: &TcpStream, server: &TcpStream, server_spoke: &AtomicBool) {
         let _ = copy(client, server, || {
-            self.await_thaw();
             let turns = server_spoke.swap(false, SeqCst);
             self.round_trips.fetch_add(u64::from(turns), SeqCst);
             self.hold_back(&self.holds_questions);
         });
         let _ = server.shutdown(Shutdown::Both);
-    }
-
-    fn await_thaw(&self) {
-        let is_needed = || !self.refuses.load(SeqCst) && !self.ends.load(SeqCst);
-        while self.frozen.load(SeqCst) && is_needed() {
-            thread::sleep(LOOK);
-        }
     }
 
     /// Waits while the proxy holds this direction back. What was held when the connections are cut is

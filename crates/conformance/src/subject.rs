@@ -87,9 +87,7 @@ pub trait ManagerUnderTest: Sized + Send + Sync + 'static {
     ///
     /// The default lets the [`proxy`](Self::proxy) accept connections.
     fn start_server(&self) {
-        let proxy = self.proxy_for("start_server");
-        proxy.serve();
-        wait::until("the proxy to accept connections", || proxy.is_listening());
+        self.proxy_for("start_server").serve();
     }
 
     /// Part `count`: how many connections of this subject's managers are open, as the server sees it.
