@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use postgres::tls::{ChannelBinding, TlsStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -12,6 +12,7 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::tls::Transport;
 use super::{EMPTY_QUERY, Look, Wire};
+use crate::connection::GOODBYE;
 
 /// Passes bytes on, shows them to the [`WireState`](super::WireState), and ends waits that last too
 /// long.
@@ -156,9 +157,6 @@ impl AsyncWrite for WatchedStream {
         }
     }
 }
-
-/// How long the end of an encrypted connection may take.
-const GOODBYE: Duration = Duration::from_secs(1);
 
 impl TlsStream for WatchedStream {
     fn channel_binding(&self) -> ChannelBinding {
