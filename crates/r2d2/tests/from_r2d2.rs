@@ -8,22 +8,15 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use common::{Connection, Failure, Numbered, Refusing};
+use common::{Connection, Failure, Numbered, Refusing, pool_of_one};
 use threadwise::{
-    AnyPool, CloseReason, GetError, ManageConnection, Moment, Pool, PoolKind, Reset, Validation,
+    CloseReason, GetError, ManageConnection, Moment, Pool, PoolKind, Reset, Validation,
 };
 use threadwise_r2d2::FromR2d2;
 use threadwise_testkit::wait::until;
 
 /// Long enough for a thread of the pool to try to open a connection, on a busy machine.
 const SHORT: Duration = Duration::from_secs(1);
-
-fn pool_of_one<M: r2d2::ManageConnection>(
-    kind: PoolKind,
-    manager: FromR2d2<M>,
-) -> AnyPool<FromR2d2<M>> {
-    kind.builder().size(1).build(manager).unwrap()
-}
 
 /// Counts how often it was asked `has_broken`. Calls a connection broken whose mark is 13.
 #[derive(Default)]

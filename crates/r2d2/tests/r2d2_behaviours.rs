@@ -15,8 +15,8 @@ use threadwise_r2d2::compat::event::{
 };
 use threadwise_testkit::wait::{PATIENCE, until};
 
-/// How long a test waits in vain, and the life of a connection that is to end. Long enough for a thread
-/// of the pool to open a connection, and for a test to use one, on a busy machine.
+/// The timeout of a `get` that must fail, and the lifetime of a connection that must end. On a busy
+/// machine, the pool needs less than this to open a connection, and a test needs less to use one.
 const SHORT: Duration = Duration::from_secs(1);
 
 #[test]

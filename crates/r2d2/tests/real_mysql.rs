@@ -1,9 +1,12 @@
 //! r2d2_mysql's manager, unchanged, in each pool, on a private MariaDB.
 
+mod common;
+
+use common::{opened, pool_of_one};
 use r2d2_mysql::MySqlConnectionManager;
 use r2d2_mysql::mysql::prelude::Queryable;
 use r2d2_mysql::mysql::{Conn, Error, Opts, OptsBuilder};
-use threadwise::{AnyPool, CloseReason, GetError, Pool, PoolKind, Reset};
+use threadwise::{CloseReason, GetError, Pool, PoolKind, Reset};
 use threadwise_r2d2::FromR2d2;
 use threadwise_testkit::mariadb::MariaDb;
 use threadwise_testkit::wait::until;
@@ -23,16 +26,6 @@ fn adapted() -> Adapted {
         .is_lost_with(|error| matches!(error, Error::IoError(_) | Error::CodecError(_)))
         .is_permanent_with(|error| matches!(error, Error::MySqlError(e) if e.code == 1045))
         .address("the private MariaDB")
-}
-
-fn pool_of_one(kind: PoolKind, manager: Adapted) -> AnyPool<Adapted> {
-    kind.builder().size(1).build(manager).unwrap()
-}
-
-/// How many connections the pool opened to lend them.
-fn opened(pool: &AnyPool<Adapted>) -> u64 {
-    let counters = pool.state().counters;
-    counters.opened - counters.closed(CloseReason::Probed)
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! r2d2_postgres's manager, unchanged, in each pool, on a private PostgreSQL.
 
+mod common;
+
+use common::{opened, pool_of_one};
 use r2d2_postgres::PostgresConnectionManager;
 use r2d2_postgres::postgres::error::SqlState;
 use r2d2_postgres::postgres::{Client, Config, Error, NoTls};
-use threadwise::{AnyPool, CloseReason, GetError, Pool, PoolKind};
+use threadwise::{CloseReason, GetError, Pool, PoolKind};
 use threadwise_r2d2::FromR2d2;
 use threadwise_testkit::postgres::Postgres;
 use threadwise_testkit::wait::until;
@@ -30,16 +33,6 @@ fn adapted() -> Adapted {
         .is_lost_with(Error::is_closed)
         .has_broken_on_checkout(true) // a flag of the driver
         .address("the private PostgreSQL")
-}
-
-fn pool_of_one(kind: PoolKind, manager: Adapted) -> AnyPool<Adapted> {
-    kind.builder().size(1).build(manager).unwrap()
-}
-
-/// How many connections the pool opened to lend them.
-fn opened(pool: &AnyPool<Adapted>) -> u64 {
-    let counters = pool.state().counters;
-    counters.opened - counters.closed(CloseReason::Probed)
 }
 
 fn id(conn: &mut Client) -> Result<i32, Error> {

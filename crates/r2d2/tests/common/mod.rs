@@ -6,6 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
+use threadwise::{AnyPool, CloseReason, ManageConnection, Pool, PoolKind};
+
 /// The mark of a connection that no longer answers.
 pub const DEAD: u32 = 666;
 
@@ -119,4 +121,15 @@ impl r2d2::ManageConnection for Refusing {
     fn has_broken(&self, conn: &mut Connection) -> bool {
         self.inner.has_broken(conn)
     }
+}
+
+/// A pool of one connection.
+pub fn pool_of_one<M: ManageConnection>(kind: PoolKind, manager: M) -> AnyPool<M> {
+    kind.builder().size(1).build(manager).unwrap()
+}
+
+/// How many connections the pool opened to lend them.
+pub fn opened<M: ManageConnection>(pool: &AnyPool<M>) -> u64 {
+    let counters = pool.state().counters;
+    counters.opened - counters.closed(CloseReason::Probed)
 }
